@@ -1,0 +1,194 @@
+"""The recipe: everything that decides a result, as one frozen tree.
+
+Bytes from a file become these values once, here; the rest of the program sees only complete, valid recipes.
+Defaults are the paper's (Kinetics-700, ViT-B/16), or, where it is silent, the reading noted in the field.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, model_validator
+
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Method = Literal["mov", "video_only", "flow_only", "audio_only"]
+ModalityName = Literal["video", "flow", "audio"]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class BackboneConfig(_Section):
+    name: str = "openai/clip-vit-base-patch16"
+    """Hub name, local folder in Hugging Face format, or `shapesav-tiny` for the bundled tiny CLIP."""
+    revision: str | None = None
+    """Hub revision to pin; None takes the newest."""
+
+
+class VideoConfig(_Section):
+    num_frames: PositiveInt = 16
+    """Frames of a view (paper: 16)."""
+    stride_seconds: PositiveFloat = 0.16
+    """Time between sampled frames (paper: stride 4; here at 25 frames a second)."""
+    short_side: PositiveInt = 256
+    """Short side of the resized frame at test time; crops of `crop_size` are taken from it (ViViT: 256 for 224)."""
+    crop_size: PositiveInt = 224
+    """Side in pixels of the network's input."""
+    crop_area: tuple[Fraction, Fraction] = (0.08, 1.0)
+    """Range of the random resized crop's share of the frame (training)."""
+    flip_probability: Fraction = 0.5
+    """Of the horizontal flip in training; 0 where class names say left or right."""
+
+
+class TVL1Config(_Section):
+    tau: PositiveFloat = 0.25
+    """Time step of the dual update (OpenCV's default, as all below)."""
+    lambda_: PositiveFloat = 0.15
+    """Weight of the data term."""
+    theta: PositiveFloat = 0.3
+    """Coupling of the two terms."""
+    num_scales: PositiveInt = 5
+    """Pyramid levels."""
+    scale_step: Annotated[float, Field(gt=0, lt=1)] = 0.8
+    """Size of a level relative to the next finer one."""
+    num_warps: PositiveInt = 5
+    """Warps of the second frame a level."""
+    epsilon: PositiveFloat = 0.01
+    """Mean change in pixels below which inner iterations stop."""
+    inner_iterations: PositiveInt = 30
+    """At most so many between two medians."""
+    outer_iterations: PositiveInt = 10
+    """Medians a warp."""
+    median_size: Literal[1, 3, 5] = 5
+    """Side of the median filter; 1 for none."""
+
+
+class FlowConfig(_Section):
+    max_displacement_px: PositiveFloat = 20.0
+    """Displacements are clamped to this at the working size (paper: 20)."""
+    short_side: PositiveInt = 256
+    """Working size: the short side in pixels at which flow is computed."""
+    min_gap_seconds: PositiveFloat = 0.02
+    """A frame's successor is at least so much later."""
+    flip: Literal["physical", "image"] = "physical"
+    """A horizontal flip negates the horizontal displacement (physical), or not (the paper's plain image flip)."""
+    tvl1: TVL1Config = TVL1Config()
+    """The algorithm's parameters."""
+
+
+class AudioConfig(_Section):
+    rate_hz: PositiveInt = 16_000
+    """Sound is resampled to this."""
+    window_seconds: PositiveFloat = 0.025
+    """Length of the Hamming window."""
+    hop_seconds: PositiveFloat = 0.010
+    """Between two columns."""
+    mel_bins: PositiveInt = 128
+    """Rows of the spectrogram."""
+    total_columns: PositiveInt = 1000
+    """Columns of the whole spectrogram, padded with zeros after normalisation (paper: 10 s)."""
+    crop_columns: PositiveInt = 800
+    """Columns the network sees (paper: 8 s)."""
+    time_mask: int = Field(default=192, ge=0)
+    """SpecAugment: widest time mask in columns, training only."""
+    frequency_mask: int = Field(default=48, ge=0)
+    """SpecAugment: widest frequency mask in bins, training only."""
+
+
+class ViewsConfig(_Section):
+    train_seeds: PositiveInt = 8
+    """Seeded views a video; epoch e looks at seed e modulo this, so that stored flow and features can be reused."""
+    num_clips: PositiveInt = 4
+    """Views in time at test."""
+    num_crops: Literal[1, 3] = 3
+    """Spatial crops at test; sound takes num_clips x num_crops windows in time."""
+
+
+class ModelConfig(_Section):
+    method: Method = "mov"
+    """The whole model, or one modality on its own (rows of table 5)."""
+    modalities: tuple[ModalityName, ...] = ("video", "flow")
+    """Streams that are fused: video with flow, audio or both."""
+    temporal_layers: PositiveInt = 2
+    """L of equations 2-3."""
+    num_heads: PositiveInt | None = None
+    """Of temporal and fusion layers; None takes the backbone's (8 for 512, 12 for 768)."""
+    mlp_ratio: PositiveFloat = 4.0
+    """Hidden width of every MLP, relative to `dim`."""
+    positions: Literal["none", "learned"] = "none"
+    """Temporal position embeddings (the paper has none)."""
+    audio_head: Literal["residual", "literal"] = "residual"
+    """a + MLP(LN(a)), or the paper's MLP(a)."""
+    trainable_layers: PositiveInt | Literal["all"] = "all"
+    """Last n layers of the flow and sound encoders that train (table 6)."""
+
+
+class TrainingConfig(_Section):
+    epochs: PositiveInt = 100
+    """Passes over the base clips (paper: 100 on Kinetics-700, 20 on VGGSound)."""
+    batch_size: PositiveInt = 1024
+    """Clips of an optimiser step."""
+    micro_batch_size: PositiveInt | None = None
+    """Clips of a forward pass; gradients are accumulated to `batch_size`. None takes batch_size."""
+    learning_rate: PositiveFloat = 1e-4
+    """At the start of the half-cosine decay to 0."""
+    weight_decay: Annotated[float, Field(ge=0)] = 0.05
+    """AdamW; not on biases, norms and embeddings."""
+    warmup_epochs: Annotated[float, Field(ge=0)] = 0.0
+    """Linear warm-up (the paper names none)."""
+    gradient_clip: PositiveFloat | None = None
+    """Largest gradient norm; None for no clipping."""
+    alpha: Fraction = 0.5
+    """Weight of the video loss in equation 9."""
+    temperature: PositiveFloat | None = None
+    """tau of equation 9; None takes the backbone's."""
+    modality_dropout: Fraction = 0.0
+    """Chance that an extra modality of a clip is dropped in training, so that files without it are learned."""
+    precision: Literal["fp32", "bf16"] = "fp32"
+    """bf16 runs the forward pass under autocast."""
+    seed: Annotated[int, Field(ge=0)] = 0
+    """Of new weights, order of clips and views."""
+    keep_epochs: bool = False
+    """Keep the trained weights of every epoch, for accuracy over epochs measured afterwards."""
+    num_workers: Annotated[int, Field(ge=0)] = 0
+    """Processes that read clips ahead of training."""
+
+
+class PredictionConfig(_Section):
+    beta: Fraction = 0.25
+    """Weight of the extra modalities in equation 12."""
+    tau_x: PositiveFloat = 0.01
+    """Temperature of the extra modalities in equation 11."""
+    tau_v: PositiveFloat = 0.003
+    """Temperature of the frozen video in equation 11."""
+
+
+class Recipe(_Section):
+    """One training or prediction, whole."""
+
+    name: str = "kinetics700"
+    """Shown in results."""
+    backbone: BackboneConfig = BackboneConfig()
+    video: VideoConfig = VideoConfig()
+    flow: FlowConfig = FlowConfig()
+    audio: AudioConfig = AudioConfig()
+    views: ViewsConfig = ViewsConfig()
+    model: ModelConfig = ModelConfig()
+    training: TrainingConfig = TrainingConfig()
+    prediction: PredictionConfig = PredictionConfig()
+
+    @model_validator(mode="after")
+    def _modalities_suit_the_method(self) -> "Recipe":
+        modalities = self.model.modalities
+        if len(set(modalities)) < len(modalities):
+            raise ValueError(f"model.modalities names one twice: {', '.join(modalities)}")
+        if self.model.method == "mov" and ("video" not in modalities or len(modalities) < 2):
+            raise ValueError("model.modalities of the method mov are video and at least one of flow, audio")
+        single = self.model.method.removesuffix("_only")
+        if self.model.method != "mov" and modalities != (single,):
+            raise ValueError(f"model.modalities of the method {self.model.method} is ({single},)")
+        if self.audio.crop_columns > self.audio.total_columns:
+            raise ValueError("audio.crop_columns is more than audio.total_columns")
+        micro = self.training.micro_batch_size
+        if micro is not None and self.training.batch_size % micro:
+            raise ValueError("training.batch_size is no multiple of training.micro_batch_size")
+        return self

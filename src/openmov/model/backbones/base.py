@@ -1,0 +1,83 @@
+"""What a pretrained vision-language model has to offer.
+
+The protocol says nothing of patches, tokens or positions: a convolutional classifier with a sentence encoder beside
+it is as good a backbone as CLIP.
+"""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+
+class ImageEncoder(nn.Module):
+    """A pretrained image encoder: (batch, 3, height, width) of any size it accepts -> (batch, dim), not normalised."""
+
+    def layers_from_last(self) -> tuple[tuple[nn.Module, ...], ...]:
+        """The encoder's layers from the last to the first, each as the modules that belong to it.
+
+        Element 0 holds what follows the last block (final norm and projection) together with that block. Stem,
+        patch and position embeddings belong to no layer: they train only when everything does.
+        """
+        raise NotImplementedError
+
+    def forward(self, images: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch dim"]:
+        raise NotImplementedError
+
+
+class Backbone(Protocol):
+    """A pretrained vision-language model behind one door."""
+
+    @property
+    def name(self) -> str:
+        """What the user called it: a hub name, a folder or a bundled name."""
+        ...
+
+    @property
+    def identity(self) -> str:
+        """Hash of weights and preprocessing: part of every cache key, checkpoint and result."""
+        ...
+
+    @property
+    def dim(self) -> int:
+        """Width of the joint space."""
+        ...
+
+    @property
+    def image_size(self) -> int:
+        """Side in pixels of the square pictures it was trained on."""
+        ...
+
+    @property
+    def patch_size(self) -> int:
+        """Height and width of an input must be multiples of this; 1 where any size goes."""
+        ...
+
+    @property
+    def mean(self) -> tuple[float, float, float]:
+        """Of red, green and blue in [0, 1], subtracted before the encoder."""
+        ...
+
+    @property
+    def std(self) -> tuple[float, float, float]:
+        """Divided by after the mean."""
+        ...
+
+    @property
+    def temperature(self) -> float:
+        """tau of its own contrastive training (CLIP: 0.01)."""
+        ...
+
+    @property
+    def num_heads(self) -> int:
+        """Attention heads for temporal and fusion layers of width `dim` (512: 8, 768: 12)."""
+        ...
+
+    def embed_text(self, sentences: Sequence[str]) -> Float[Tensor, "sentences dim"]:
+        """Text embeddings, not normalised, without gradient. Raises BackboneError for words it refuses."""
+        ...
+
+    def image_encoder(self) -> ImageEncoder:
+        """A fresh pretrained copy in training precision, every weight requiring gradient, in eval mode."""
+        ...

@@ -1,0 +1,118 @@
+"""The values that cross rooms.
+
+    Clip        network inputs of one video, made by `data`
+    ClipBatch   several of them, padded to one shape: where `data` and `model` meet
+    JointEmbeddings   what a network says of a batch, in the backbone's joint space
+    ClassEmbeddings   class names in the same space
+    Scorer      anything that maps a ClipBatch and a Vocabulary to probabilities
+
+Axis words used in every shape of the project:
+
+    batch     videos of a batch
+    views     seeded looks at one video (clips x crops, or one in training)
+    time      frames of a view, in order (`num_frames`)
+    channel   3: red, green, blue; or horizontal flow, vertical flow, zero; or the log-mel three times
+    height, width       pixels
+    bins, columns       mel filters and time steps of a spectrogram
+    dim       width of the joint space (CLIP ViT-B/16: 512)
+    classes   names of a vocabulary, in its order
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol
+
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from openmov.text.vocabulary import Vocabulary
+
+
+class Modality(StrEnum):
+    """A stream of a video; the order is the order of sums, so that results do not depend on how a set is written."""
+
+    VIDEO = "video"
+    FLOW = "flow"
+    AUDIO = "audio"
+
+
+EXTRA_MODALITIES = (Modality.FLOW, Modality.AUDIO)
+"""What is fused with the video."""
+
+
+@dataclass(frozen=True)
+class Clip:
+    """Network inputs of one video. A modality the file lacks is absent from the mapping."""
+
+    video_id: str
+    """Id of the manifest, unique there."""
+    inputs: Mapping[Modality, Float[Tensor, "views ..."]] = field(repr=False)
+    """VIDEO, FLOW: (views, time, 3, height, width), normalised for the backbone; AUDIO: (views, 3, bins, columns)."""
+    frozen: Float[Tensor, "views time dim"] | None = field(default=None, repr=False)
+    """Stored embeddings of the same views by the frozen video encoder, in place of inputs[VIDEO]."""
+    label: str | None = None
+    """Class name, where known."""
+
+    @property
+    def present(self) -> frozenset[Modality]:
+        """The modalities this clip has; stored video embeddings count as video."""
+        return frozenset(self.inputs) | ({Modality.VIDEO} if self.frozen is not None else frozenset())
+
+
+@dataclass(frozen=True)
+class ClipBatch:
+    """Clips stacked along a new first axis; where a clip lacks a modality, zeros stand and `present` says so."""
+
+    video_ids: tuple[str, ...]
+    """One a video."""
+    inputs: Mapping[Modality, Float[Tensor, "batch views ..."]] = field(repr=False)
+    """As in Clip, with a leading batch axis."""
+    present: Mapping[Modality, Bool[Tensor, "batch"]] = field(repr=False)
+    """For each modality of the batch (stored video counts as video), which clips have it."""
+    frozen: Float[Tensor, "batch views time dim"] | None = field(default=None, repr=False)
+    """Stored video embeddings, in place of inputs[VIDEO]."""
+    labels: tuple[str | None, ...] = ()
+    """Class names, where known; as long as video_ids."""
+
+    def __len__(self) -> int:
+        return len(self.video_ids)
+
+
+@dataclass(frozen=True)
+class JointEmbeddings:
+    """What a network says of a batch; not normalised (similarity normalises)."""
+
+    fused: Mapping[Modality, Float[Tensor, "batch dim"]] = field(repr=False)
+    """v_m (VIDEO) and x_m (FLOW, AUDIO) of equations 5-8, each the mean over time (and over nothing else)."""
+    present: Mapping[Modality, Bool[Tensor, "batch"]] = field(repr=False)
+    """Which rows of each are meant; the others are to be ignored."""
+    frozen: Float[Tensor, "batch dim"] | None = field(default=None, repr=False)
+    """Mean over time of the normalised frame embeddings of the frozen video encoder: the CLIP baseline."""
+
+
+@dataclass(frozen=True)
+class ClassEmbeddings:
+    """Class names in the backbone's joint space."""
+
+    names: tuple[str, ...]
+    """Row order."""
+    vectors: Float[Tensor, "classes dim"] = field(repr=False)
+    """Unit rows: mean over templates of normalised text embeddings, normalised again."""
+
+
+class Scorer(Protocol):
+    """The one thing evaluation, prediction and baselines agree on."""
+
+    @property
+    def modalities(self) -> frozenset[Modality]:
+        """The streams it looks at; what a batch holds beyond them it ignores."""
+        ...
+
+    def score(self, batch: ClipBatch, vocabulary: Vocabulary) -> Float[Tensor, "batch classes"]:
+        """Probabilities over `vocabulary.names`, averaged over views; rows sum to 1.
+
+        Where every name is base, the base path (equation 10) answers; otherwise all names go down the novel path
+        (equations 11-12, appendix C).
+        """
+        ...
