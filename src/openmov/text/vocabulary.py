@@ -4,11 +4,12 @@ Knows nothing of embeddings, prompts' words or data sets: it only refuses what c
 (no names, doubled names, a class that is both base and novel).
 """
 
+import difflib
 import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Self
+from typing import Literal
 
 from openmov.errors import VocabularyError
 
@@ -41,15 +42,15 @@ class Vocabulary:
         text = json.dumps([self.base, self.novel, self.prompts], ensure_ascii=False)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
-    def for_protocol(self, protocol: Protocol) -> Self:
+    def for_protocol(self, protocol: Protocol) -> "Vocabulary":
         """The vocabulary whose names are the possible answers of `protocol`.
 
         Raises VocabularyError where that leaves no class.
         """
         if protocol == "base":
-            return type(self)(self.base, (), self.prompts)
+            return Vocabulary(self.base, (), self.prompts)
         if protocol == "novel":
-            return type(self)((), self.novel, self.prompts)
+            return Vocabulary((), self.novel, self.prompts)
         return self
 
     def index_of(self, name: str) -> int:
@@ -66,6 +67,8 @@ def _refuse_faults(base: tuple[str, ...], novel: tuple[str, ...]) -> None:
     for name in base + novel:
         if not any(letter.isalnum() for letter in name):
             raise VocabularyError("vocabulary", f"{name!r} is no class name", "write it in plain words")
+        if name != name.strip():
+            raise VocabularyError("vocabulary", f"{name!r} begins or ends with a space", "drop the space")
     both = sorted(set(base) & set(novel))
     if both:
         raise VocabularyError("vocabulary", f"both base and novel: {_shown(both)}", "give each class one role")
@@ -81,22 +84,36 @@ def _shown(names: list[str]) -> str:
     return ", ".join(repr(name) for name in names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
+def names_sha256(base: tuple[str, ...], novel: tuple[str, ...]) -> str:
+    """SHA-256 of a split's names and roles: published beside its seed, so that anyone can tell whose split it is."""
+    return hashlib.sha256(json.dumps([base, novel], ensure_ascii=False).encode()).hexdigest()
+
+
 def load_vocabulary(path: Path) -> Vocabulary:
     """Reads a vocabulary: JSON `{"base": [...], "novel": [...], "prompts": "kinetics700"}`, or a text file of names.
 
     A text file (one name a line, `#` comments) gives novel classes only: nothing was trained on them.
+    A `sha256` beside the names must be theirs; other keys (the seed of a split, say) are for people.
     Raises VocabularyError.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise VocabularyError(
             path, f"cannot be read ({type(error).__name__})", "give a JSON or text file of names"
         ) from error
-    if path.suffix != ".json":
-        lines = [line.strip() for line in text.splitlines()]
-        return Vocabulary((), tuple(line for line in lines if line and not line.startswith("#")))
-    return _from_json(path, text)
+    if path.suffix == ".json":
+        return _from_json(path, text)
+    lines = [line.strip() for line in text.splitlines()]
+    return _built(path, (), tuple(line for line in lines if line and not line.startswith("#")))
+
+
+def _built(path: Path, base: tuple[str, ...], novel: tuple[str, ...], prompts: str = "kinetics700") -> Vocabulary:
+    """A vocabulary whose faults name the file they stand in."""
+    try:
+        return Vocabulary(base, novel, prompts)
+    except VocabularyError as error:
+        raise VocabularyError(path, error.what, error.mend) from error
 
 
 def _from_json(path: Path, text: str) -> Vocabulary:
@@ -106,8 +123,29 @@ def _from_json(path: Path, text: str) -> Vocabulary:
         raise VocabularyError(
             path, f"is no JSON (line {error.lineno})", "mend the file, or write it anew with openmov split"
         ) from error
-    names = {role: fields.get(role, []) if isinstance(fields, dict) else None for role in ("base", "novel")}
-    for role, value in names.items():
-        if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
-            raise VocabularyError(path, f"{role!r} is no list of names", 'write {"base": [...], "novel": [...]}')
-    return Vocabulary(tuple(names["base"]), tuple(names["novel"]), str(fields.get("prompts", "kinetics700")))
+    if not isinstance(fields, dict):
+        raise VocabularyError(path, "is no JSON object", 'write {"base": [...], "novel": [...]}')
+    _refuse_misspelt(path, fields)
+    base, novel = (_names(path, role, fields.get(role, [])) for role in ("base", "novel"))
+    prompts = fields.get("prompts", "kinetics700")
+    if not isinstance(prompts, str):
+        raise VocabularyError(path, "'prompts' is no text", "name a bundled set, or a file of templates")
+    if fields.get("sha256", names_sha256(base, novel)) != names_sha256(base, novel):
+        mend = "write it anew with openmov split, or drop its sha256 if the change is meant"
+        raise VocabularyError(path, "its names are not those its sha256 was made of", mend)
+    return _built(path, base, novel, prompts)
+
+
+def _refuse_misspelt(path: Path, fields: dict[str, object]) -> None:
+    """A misspelt role would silently lose its classes; keys that resemble none are for people and pass."""
+    known = ("base", "novel", "prompts", "sha256")
+    for key in fields:
+        close = [] if key in known else difflib.get_close_matches(key.lower(), known, n=1, cutoff=0.78)
+        if close:
+            raise VocabularyError(path, f"{key!r} is no key", f"did you mean {close[0]!r}?")
+
+
+def _names(path: Path, role: str, value: object) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
+        raise VocabularyError(path, f"{role!r} is no list of names", 'write {"base": [...], "novel": [...]}')
+    return tuple(value)

@@ -15,12 +15,10 @@ from openmov.data.shapesav.marks import draw_motion, draw_sound
 from openmov.data.shapesav.render import render_at
 from openmov.data.shapesav.scene import SECONDS, SIZE_PX, Scene, poses
 from openmov.data.shapesav.vocabulary import COLOURS, MOTIONS, SHAPES, SOUNDS, phrase
+from openmov.text.prompts import load_prompts
 
-TEMPLATES = tuple(
-    f"a {kind} of {rest}."
-    for kind in ("photo", "video", "example", "demonstration")
-    for rest in ("{}", *(f"a person {doing}{{}}" for doing in ("", "using ", "doing ", "during ", "performing ", "practicing ")))
-)
+_SHARES = {"kinetics700": 0.85, "ucf101": 0.1}
+"""How many captions are worded by each bundled set of templates; the others are the bare phrase."""
 
 MOTION_SHARE, SOUND_SHARE = 0.55, 0.5
 """How many pictures carry a motion mark, a sound mark."""
@@ -65,19 +63,19 @@ def draw_pair(rng: np.random.Generator) -> Pair:
         marks.sound if rng.random() < MENTION_SHARE else None,
         scene.colour if rng.random() < COLOUR_SHARE else None,
     )
-    return Pair(picture, content, str(rng.choice(TEMPLATES)).format(content), scene, marks)
+    return Pair(picture, content, _worded(content, rng), scene, marks)
 
 
-def random_scene(rng: np.random.Generator) -> Scene:
-    """A scene with everything drawn at random."""
-    shape, colour, motion, sound = (str(rng.choice(words)) for words in (SHAPES, COLOURS, MOTIONS, SOUNDS))
-    return Scene(shape, colour, motion, sound, int(rng.integers(2**62)))
+def random_scene(rng: np.random.Generator, shape: str | None = None) -> Scene:
+    """A scene with everything drawn at random, or everything but the shape."""
+    drawn, colour, motion, sound = (str(rng.choice(words)) for words in (SHAPES, COLOURS, MOTIONS, SOUNDS))
+    return Scene(shape or drawn, colour, motion, sound, int(rng.integers(2**62)))
 
 
 def marked_still(scene: Scene, marks: Marks, rng: np.random.Generator) -> UInt8[np.ndarray, "height width 3"]:
     """A still at a random instant of the scene, with the marks drawn in."""
     seconds = rng.uniform(0, SECONDS, 1)
-    picture = render_at(scene, seconds)[0]
+    picture: UInt8[np.ndarray, "height width 3"] = render_at(scene, seconds)[0]
     if marks.motion:
         draw_motion(picture, marks.motion, poses(scene, seconds)[0], int(rng.choice([-1, 1])), rng)
     if marks.sound:
@@ -87,6 +85,15 @@ def marked_still(scene: Scene, marks: Marks, rng: np.random.Generator) -> UInt8[
 
 def _maybe(words: tuple[str, ...], share: float, rng: np.random.Generator) -> str | None:
     return str(rng.choice(words)) if rng.random() < share else None
+
+
+def _worded(content: str, rng: np.random.Generator) -> str:
+    draw = rng.random()
+    for name, share in _SHARES.items():
+        if draw < share:
+            return str(rng.choice(load_prompts(name))).format(content)
+        draw -= share
+    return content
 
 
 def _damaged(picture: UInt8[np.ndarray, "height width 3"], rng: np.random.Generator) -> UInt8[np.ndarray, "h w 3"]:

@@ -4,6 +4,8 @@ Only pretraining pictures carry them, as pictures on the web do; videos never. K
 """
 
 import typing
+from collections.abc import Callable
+from typing import TypeAlias
 
 import numpy as np
 from jaxtyping import Float64, UInt8
@@ -11,7 +13,7 @@ from numba import njit
 
 from openmov.data.shapesav.scene import SIZE_PX
 
-_Lines = Float64[np.ndarray, "lines 4"]
+_Lines: TypeAlias = Float64[np.ndarray, "lines 4"]
 """Segments from (x, y) to (x, y), in pixels."""
 
 _DIRECTIONS = {"moving left": (-1, 0), "moving right": (1, 0), "moving up": (0, -1), "moving down": (0, 1)}
@@ -51,7 +53,7 @@ def _motion_lines(motion: str, turn: int, rng: np.random.Generator) -> _Lines:
         return _towards(np.array(_DIRECTIONS[motion], dtype=np.float64), rng)
     if motion in ("growing", "shrinking"):
         corners = np.array([(1, 1), (1, -1), (-1, 1), (-1, -1)]) / np.sqrt(2)
-        inner, outer = rng.uniform(0.25, 0.4), rng.uniform(1.0, 1.2)
+        inner, outer = rng.uniform(0.65, 0.8), rng.uniform(1.35, 1.55)
         ends = (inner, outer) if motion == "growing" else (outer, inner)
         return np.concatenate([_arrow(corner * ends[0], corner * ends[1]) for corner in corners])
     if motion == "spinning":
@@ -94,21 +96,22 @@ def _round_arrow(start: float, turn: int) -> _Lines:
     return np.concatenate([arc, _arrow(points[-2], points[-1])[1:]])
 
 
-def _wave(sound: str, along: Float64[np.ndarray, "n"], rng: np.random.Generator) -> Float64[np.ndarray, "n"]:
+def _wave(sound: str, along: Float64[np.ndarray, " n"], rng: np.random.Generator) -> Float64[np.ndarray, " n"]:
     """The wave on the plate, from 0 to 1."""
-    return {
+    waves: dict[str, Callable[[], Float64[np.ndarray, " n"]]] = {
         "a low tone": lambda: 0.5 + 0.5 * np.sin(2 * np.pi * along),
-        "a high tone": lambda: 0.5 + 0.5 * np.sin(2 * np.pi * 5 * along),
+        "a high tone": lambda: 0.5 + 0.5 * np.sin(2 * np.pi * 4 * along),
         "a rising tone": lambda: along,
         "a falling tone": lambda: 1 - along,
         "noise": lambda: rng.random(len(along)),
         "a beeping sound": lambda: (np.mod(along * 3, 1) < 0.5).astype(np.float64),
         "a buzzing sound": lambda: np.mod(along * 4, 1),
         "a clicking sound": lambda: (np.mod(np.arange(len(along)), 9) == 4).astype(np.float64),
-    }[sound]()
+    }
+    return waves[sound]()
 
 
-@njit(cache=True)  # type: ignore[misc]
+@njit(cache=True)
 @typing.no_type_check
 def _draw(picture, lines, half_width, value):
     """Draws smooth-edged segments of one brightness in place."""

@@ -1,8 +1,8 @@
 """The pictures of a scene: a two-toned shape over a still, textured background.
 
-Shapes are signed distance tables, so that one lookup a pixel gives clean edges at any size and angle. An off-centre dark
-stripe makes rotation visible even on the circle and the ring, a dark rim keeps the outline visible on every background.
-There is no motion blur: it would tell the direction in a still. Knows nothing of sound, files or captions.
+Shapes are signed distance tables, so that one lookup a pixel gives clean edges at any size and angle. An off-centre
+dark stripe makes rotation visible even on the circle and the ring, a dark rim keeps the outline visible on every
+background. There is no motion blur: it would tell the direction in a still. Knows nothing of sound or files.
 """
 
 import typing
@@ -34,12 +34,12 @@ def render_frames(scene: Scene) -> UInt8[np.ndarray, "time height width 3"]:
     return render_at(scene, frame_times())
 
 
-def render_at(scene: Scene, seconds: Float64[np.ndarray, "time"]) -> UInt8[np.ndarray, "time height width 3"]:
+def render_at(scene: Scene, seconds: Float64[np.ndarray, " time"]) -> UInt8[np.ndarray, "time height width 3"]:
     """The frames of a scene at any instants, RGB, 64 x 64 px."""
     colour = np.array(_RGB[scene.colour], dtype=np.float32)
-    return typing.cast(
-        np.ndarray, _paint(background(scene.seed), distance_table(scene.shape), colour, poses(scene, seconds))
-    )
+    frames: UInt8[np.ndarray, "time height width 3"]
+    frames = _paint(background(scene.seed), distance_table(scene.shape), colour, poses(scene, seconds))
+    return frames
 
 
 def background(seed: int) -> Float32[np.ndarray, "height width 3"]:
@@ -109,7 +109,7 @@ def _enlarge(cells: int) -> Float64[np.ndarray, "size cells"]:
     return np.maximum(0, 1 - np.abs(places[:, None] - np.arange(cells)))
 
 
-@njit(cache=True)  # type: ignore[misc]
+@njit(cache=True)
 @typing.no_type_check
 def _paint(backdrop, table, colour, pose):
     """Draws one shape at each pose over copies of the backdrop."""

@@ -48,12 +48,12 @@ class Scene:
     """Decides the nuisances; the same seed gives the same ones whatever the motion and sound."""
 
 
-def frame_times() -> Float64[np.ndarray, "time"]:
+def frame_times() -> Float64[np.ndarray, " time"]:
     """Presentation times of a clip's frames, in seconds."""
     return np.arange(NUM_FRAMES) / RATE_FPS
 
 
-def poses(scene: Scene, seconds: Float64[np.ndarray, "time"]) -> Float64[np.ndarray, "time 4"]:
+def poses(scene: Scene, seconds: Float64[np.ndarray, " time"]) -> Float64[np.ndarray, "time 4"]:
     """Centre x, centre y, radius (pixels) and angle (radians, clockwise as seen) of the shape at the given times."""
     rng = np.random.default_rng([scene.seed, 1])
     x, y = rng.uniform(*CENTRE_RANGE_PX, 2)
@@ -79,14 +79,14 @@ def poses(scene: Scene, seconds: Float64[np.ndarray, "time"]) -> Float64[np.ndar
     return pose
 
 
-def _again(values: Float64[np.ndarray, "time"], span: tuple[float, float]) -> Float64[np.ndarray, "time"]:
+def _again(values: Float64[np.ndarray, " time"], span: tuple[float, float]) -> Float64[np.ndarray, " time"]:
     """Values that leave the span re-enter it at the other end."""
     low, high = span
     return low + np.mod(values - low, high - low)
 
 
 def _narrowed(x: float) -> float:
-    """Draws the mean place of shaking towards the middle, so that the shaken place varies as much as an unshaken one."""
+    """Draws the mean place towards the middle, so that a shaken place varies as much as an unshaken one."""
     low, high = CENTRE_RANGE_PX
     width, middle = high - low, (low + high) / 2
     shrink = np.sqrt(1 - 12 * (SHAKE_PX**2 / 2) / width**2)  # variances: width^2 / 12, amplitude^2 / 2

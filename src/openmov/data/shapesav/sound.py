@@ -5,6 +5,7 @@ Knows nothing of pictures or files.
 """
 
 from collections.abc import Callable
+from typing import TypeAlias
 
 import numpy as np
 from jaxtyping import Float32, Float64
@@ -13,10 +14,10 @@ from openmov.data.shapesav.scene import RATE_HZ, SECONDS, Scene
 
 _SWEEP_HZ = (320.0, 2600.0)
 
-_Samples = Float64[np.ndarray, "samples"]
+_Samples: TypeAlias = Float64[np.ndarray, " samples"]
 
 
-def render_waveform(scene: Scene) -> Float32[np.ndarray, "samples"]:
+def render_waveform(scene: Scene) -> Float32[np.ndarray, " samples"]:
     """Two seconds of mono sound at 16 kHz within [-1, 1]; the same scene gives the same samples."""
     rng = np.random.default_rng([scene.seed, 3])
     pitch, level, floor = rng.uniform(0.85, 1.15), rng.uniform(0.15, 0.6), rng.uniform(0.003, 0.02)
@@ -27,7 +28,8 @@ def render_waveform(scene: Scene) -> Float32[np.ndarray, "samples"]:
 
 
 def _tone(seconds: _Samples, hz: float) -> _Samples:
-    return np.sin(2 * np.pi * hz * seconds)
+    wave: _Samples = np.sin(2 * np.pi * hz * seconds)
+    return wave
 
 
 def _sweep(seconds: _Samples, pitch: float, start: float, rising: bool) -> _Samples:
@@ -35,7 +37,8 @@ def _sweep(seconds: _Samples, pitch: float, start: float, rising: bool) -> _Samp
     low, high = np.log(_SWEEP_HZ[0]), np.log(_SWEEP_HZ[1])
     along = np.mod(seconds * pitch / 0.75 + start, 1)
     hz = np.exp(low + (high - low) * (along if rising else 1 - along))
-    return np.sin(2 * np.pi * np.cumsum(hz) / RATE_HZ)
+    wave: _Samples = np.sin(2 * np.pi * np.cumsum(hz) / RATE_HZ)
+    return wave
 
 
 def _clicks(seconds: _Samples, pitch: float, start: float, rng: np.random.Generator) -> _Samples:

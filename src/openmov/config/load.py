@@ -1,0 +1,174 @@
+"""From a name, a file and `--set` overrides to a Recipe, and back to commented YAML: the door to yaml.
+
+    bundled name or file -> tree of plain values -> overrides -> Recipe, or one RecipeError with every fault
+
+YAML is read by the safe loader with the scalars of YAML 1.2: `1e-4` is a number, `no` and `2026-11-01` are text.
+Knows nothing of what the fields mean.
+"""
+
+import difflib
+import re
+from collections.abc import Hashable, Iterator, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any, cast
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from openmov.config.faults import describe
+from openmov.config.schema import Recipe
+from openmov.errors import RecipeError
+
+_TAG = "tag:yaml.org,2002:"
+_FLOAT = re.compile(
+    r"^(?:[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$"
+)
+
+
+class _Loader(yaml.SafeLoader):
+    """Safe, with the scalars of YAML 1.2, and no key twice."""
+
+    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012 (yaml's own shape)
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value if key.tag != f"{_TAG}merge"]
+        for index, key in enumerate(keys):
+            if key in keys[:index]:
+                raise yaml.constructor.ConstructorError(None, None, f"{key!r} stands there twice", node.start_mark)
+        return super().construct_mapping(node, deep)
+
+
+class _Dumper(yaml.SafeDumper):
+    """Quotes what either version of YAML would take for something other than text."""
+
+
+def _add_scalars() -> None:
+    null, boolean = re.compile(r"^(?:~|null|Null|NULL|)$"), re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$")
+    whole = re.compile(r"^[-+]?(?:0|[1-9][0-9]*)$")
+    numeric = list("-+0123456789")
+    _Loader.add_implicit_resolver(f"{_TAG}null", null, ["~", "n", "N", ""])
+    _Loader.add_implicit_resolver(f"{_TAG}bool", boolean, list("tTfF"))
+    _Loader.add_implicit_resolver(f"{_TAG}int", whole, numeric)
+    _Loader.add_implicit_resolver(f"{_TAG}merge", re.compile(r"^<<$"), ["<"])
+    for end in (_Loader, _Dumper):
+        end.add_implicit_resolver(f"{_TAG}float", _FLOAT, [*numeric, "."])
+
+
+_add_scalars()
+
+
+def load_recipe(name_or_path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
+    """A bundled recipe or a YAML file, with overrides `section.field=value` (the value is YAML) applied in order.
+
+    What a file leaves out takes the schema's default, its `name` the file's. An override replaces what stood there.
+    Raises RecipeError, naming every unknown field and every value out of range by its dotted path.
+    """
+    where, text = _read(name_or_path)
+    tree = _parse(where, text)
+    tree.setdefault("name", Path(where).stem)
+    faults = [fault for override in overrides if (fault := _apply(tree, override))]
+    try:
+        recipe = Recipe.model_validate(tree)
+    except ValidationError as error:
+        raise _refusal(where, [*faults, *describe(error)]) from error
+    if faults:
+        raise _refusal(where, faults)
+    return recipe
+
+
+def bundled_recipes() -> tuple[str, ...]:
+    """Names of the recipes that ship with the package, sorted."""
+    folder = resources.files("openmov.config") / "recipes"
+    return tuple(sorted(Path(entry.name).stem for entry in folder.iterdir() if entry.name.endswith(".yaml")))
+
+
+def recipe_to_yaml(recipe: Recipe) -> str:
+    """The whole recipe as YAML that `load_recipe` reads back to an equal one, each field under its docstring."""
+    return "\n".join(_commented(recipe, "")) + "\n"
+
+
+def _read(name_or_path: str | Path) -> tuple[str, str]:
+    """Where the recipe stands, as shown to people, and its text."""
+    name = str(name_or_path)
+    if name in bundled_recipes():
+        return name, (resources.files("openmov.config") / "recipes" / f"{name}.yaml").read_text(encoding="utf-8")
+    path = Path(name_or_path)
+    if not path.exists():
+        raise _no_such_recipe(name)
+    try:
+        return name, path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise RecipeError(name, f"cannot be read ({type(error).__name__})", "give a YAML file in UTF-8") from error
+
+
+def _no_such_recipe(name: str) -> RecipeError:
+    bundled = bundled_recipes()
+    close = difflib.get_close_matches(Path(name).stem, bundled, n=1)
+    mend = f"did you mean {close[0]}? Bundled are" if close else "bundled are"
+    return RecipeError(name, "is no bundled recipe and no file", f"{mend} {', '.join(bundled)}")
+
+
+def _parse(where: str, text: str) -> dict[Hashable, Any]:
+    try:
+        tree = _load_yaml(text)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: a tag such as !!int on a word
+        raise RecipeError(where, f"is no YAML ({_first_fault(error)})", "mend that line") from error
+    if not isinstance(tree, dict):
+        raise RecipeError(where, "holds no fields", "openmov recipe kinetics700 prints a whole one to start from")
+    return cast(dict[Hashable, Any], tree)
+
+
+def _load_yaml(text: str) -> object:
+    return yaml.load(text, Loader=_Loader)  # noqa: S506 (a SafeLoader)
+
+
+def _first_fault(error: Exception) -> str:
+    mark = getattr(error, "problem_mark", None)
+    problem = getattr(error, "problem", None) or " ".join(str(error).split())
+    return f"line {mark.line + 1}: {problem}" if mark else str(problem)
+
+
+def _apply(tree: dict[Hashable, Any], override: str) -> str:
+    """Sets one `section.field=value` in the tree; returns what is wrong with it, or ''."""
+    path, equals, text = override.partition("=")
+    keys = path.strip().split(".")
+    if not equals or not all(keys):
+        return f"--set {override!r} is not of the form section.field=value"
+    try:
+        value = _load_yaml(text)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        return f"--set {override!r} has no YAML value ({_first_fault(error)})"
+    section = tree
+    for depth, key in enumerate(keys[:-1], start=1):
+        section = section.setdefault(key, {})
+        if not isinstance(section, dict):
+            return f"--set {override!r}: {'.'.join(keys[:depth])} is a value and holds no fields"
+    section[keys[-1]] = value
+    return ""
+
+
+def _refusal(where: str, faults: list[str]) -> RecipeError:
+    count = f"{len(faults)} faults: " if len(faults) > 1 else ""
+    return RecipeError(where, count + "; ".join(faults), "openmov recipe kinetics700 prints every field")
+
+
+def _commented(section: BaseModel, indent: str) -> Iterator[str]:
+    for name, field in type(section).model_fields.items():
+        value = getattr(section, name)
+        if field.description:
+            yield f"{indent}# {' '.join(field.description.split())}"
+        if isinstance(value, BaseModel):
+            yield f"{indent}{name}:"
+            yield from _commented(value, indent + "  ")
+        else:
+            yield f"{indent}{name}: {_scalar(value)}"
+
+
+def _scalar(value: object) -> str:
+    """A plain value on one line: text with line breaks or odd characters in double quotes."""
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(_scalar, value))}]"
+    style = '"' if isinstance(value, str) and not value.isprintable() else None
+    text = yaml.dump(value, Dumper=_Dumper, default_style=style, width=float("inf"), allow_unicode=True)
+    return text.removesuffix("...\n").strip()

@@ -1,0 +1,40 @@
+"""Clips to batches: where the data room meets the model.
+
+A clip without a modality gets zeros and `present` False; a batch in which no clip has it does not carry it at all.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from openmov.types import Clip, ClipBatch, Modality
+
+
+def collate(clips: Sequence[Clip], modalities: frozenset[Modality]) -> ClipBatch:
+    """One batch of clips with equally many views, in their order.
+
+    Stored video embeddings are used only where every clip with video has them; a mixture raises ValueError.
+    """
+    wanted = [modality for modality in Modality if modality in modalities]
+    stored = [clip.frozen for clip in clips]
+    inputs = {
+        modality: _stacked([clip.inputs.get(modality) for clip in clips])
+        for modality in wanted
+        if any(modality in clip.inputs for clip in clips)
+    }
+    if any(frozen is not None for frozen in stored) and Modality.VIDEO in inputs:
+        raise ValueError("some clips carry stored video embeddings, others frames")
+    return ClipBatch(
+        tuple(clip.video_id for clip in clips),
+        inputs,
+        {modality: torch.tensor([modality in clip.present for clip in clips]) for modality in wanted},
+        _stacked(stored) if any(frozen is not None for frozen in stored) else None,
+        tuple(clip.label for clip in clips),
+    )
+
+
+def _stacked(values: Sequence[Tensor | None]) -> Tensor:
+    """Stacked along a new first axis, zeros where there is none."""
+    shape = next(value for value in values if value is not None)
+    return torch.stack([torch.zeros_like(shape) if value is None else value for value in values])

@@ -1,0 +1,144 @@
+"""The list of videos a user hands in: CSV or JSONL with path, label and optional id, start, end, split.
+
+    file -> rows (rows.py) -> Records, and every fault at once (faults.py) -> Manifest
+
+Paths are relative to a root (the manifest's own folder unless another is given) and stay inside it, symbolic links
+followed. Knows nothing of what the videos hold.
+"""
+
+import csv
+import hashlib
+import json
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Literal
+
+from openmov.data.faults import Fault, FaultKind, FaultyManifest
+from openmov.data.records import SPLITS, Record, Split, record_of, resolver, row_faults
+from openmov.data.rows import COLUMNS, Row, read_rows
+from openmov.errors import ManifestError
+from openmov.runtime.atomic import atomic_file
+from openmov.text.vocabulary import Vocabulary
+
+__all__ = ["SPLITS", "Manifest", "Record", "Split", "find_faults", "load_manifest", "write_manifest"]
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """Records without faults."""
+
+    records: tuple[Record, ...] = field(repr=False)
+    """In the order of the file."""
+    path: Path
+    """Where it was read."""
+    root: Path
+    """Absolute folder that holds every file."""
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The class names that occur, sorted."""
+        return tuple(sorted({record.label for record in self.records if record.label is not None}))
+
+    @property
+    def identity(self) -> str:
+        """A hash of what is listed (not of the videos' bytes, nor of where the root lies), for results."""
+        rows = [_cells(record, self.root) for record in self.records]
+        return hashlib.sha256(json.dumps(rows, ensure_ascii=False, sort_keys=True).encode()).hexdigest()[:16]
+
+    def select(self, split: Split | None = None, labels: Collection[str] | None = None) -> "Manifest":
+        """The records of one split and of these classes, in order; None asks for all. May hold no record."""
+        wanted = None if labels is None else frozenset(labels)
+        return replace(
+            self,
+            records=tuple(
+                record
+                for record in self.records
+                if (split is None or record.split == split) and (wanted is None or record.label in wanted)
+            ),
+        )
+
+
+def load_manifest(
+    path: Path, *, root: Path | None = None, vocabulary: Vocabulary | None = None, check_files: bool = True
+) -> Manifest:
+    """Reads a manifest whole or not at all.
+
+    With a vocabulary every row must bear one of its names. `check_files=False` does not ask whether files exist.
+    Raises FaultyManifest (a ManifestError) with every fault, ManifestError where the file itself cannot be read.
+    """
+    records, faults = _read(path, root, vocabulary, check_files)
+    if faults:
+        raise FaultyManifest(path, faults)
+    return Manifest(records, path, _root(path, root))
+
+
+def find_faults(
+    path: Path, *, root: Path | None = None, vocabulary: Vocabulary | None = None, check_files: bool = True
+) -> tuple[Fault, ...]:
+    """Every fault `load_manifest` would raise, none if it would not. Raises ManifestError for an unreadable file."""
+    return _read(path, root, vocabulary, check_files)[1]
+
+
+def write_manifest(path: Path, records: Sequence[Record], *, root: Path | None = None) -> None:
+    """Writes a CSV that `load_manifest` with the same root reads back to equal records.
+
+    Raises ManifestError for a file outside the root (default: the manifest's folder), StorageError.
+    """
+    folder = _root(path, root)
+    for record in records:
+        if not record.path.is_relative_to(folder):
+            raise ManifestError(record.path, f"lies outside {folder}", "give a root that holds every file")
+    rows = [_cells(record, folder) for record in records]
+    columns = [name for name in COLUMNS if name in ("path", "label", "split") or any(row[name] for row in rows)]
+    returns = any(
+        "\r" in text for row in rows for text in row.values()
+    )  # which csv leaves bare, yet takes for line ends
+    with atomic_file(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as out:
+        quoting: Literal[0, 1] = csv.QUOTE_ALL if returns else csv.QUOTE_MINIMAL
+        writer = csv.DictWriter(out, columns, extrasaction="ignore", lineterminator="\n", quoting=quoting)
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def _root(path: Path, root: Path | None) -> Path:
+    return (path.parent if root is None else root).resolve()
+
+
+def _cells(record: Record, root: Path) -> dict[str, str]:
+    return {
+        "path": record.path.relative_to(root).as_posix(),
+        "label": record.label or "",
+        "id": record.video_id,
+        "start": "" if record.start_seconds is None else repr(record.start_seconds),
+        "end": "" if record.end_seconds is None else repr(record.end_seconds),
+        "split": record.split,
+    }
+
+
+def _read(
+    path: Path, root: Path | None, vocabulary: Vocabulary | None, check_files: bool
+) -> tuple[tuple[Record, ...], tuple[Fault, ...]]:
+    rows, faults = read_rows(path)
+    folder = _root(path, root)
+    resolve = resolver(folder)
+    names = None if vocabulary is None else frozenset(vocabulary.names)
+    records = tuple(record_of(row, resolve) for row in rows)
+    found = _doubled(rows, records)
+    for row, record in zip(rows, records, strict=True):
+        found += row_faults(row, record, folder, names, check_files)
+    columns = {fault.field for fault in faults}  # what is wrong with a whole column is not said of every row again
+    rest = sorted((fault for fault in found if fault.field not in columns), key=lambda fault: fault.row)
+    return records, (*faults, *rest)
+
+
+def _doubled(rows: Sequence[Row], records: Sequence[Record]) -> list[Fault]:
+    first: dict[str, int] = {}
+    faults = []
+    for row, record in zip(rows, records, strict=True):
+        if first.setdefault(record.video_id, row.line) != row.line:
+            faults.append(Fault(row.line, "id", FaultKind.DUPLICATE_ID, record.video_id))
+    return faults

@@ -1,0 +1,63 @@
+"""Many videos, read in parallel: the batches of a training, the batches of a test.
+
+Training reads what was prepared, so a file that fails there is an error. A test goes on without it and lists it.
+"""
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from openmov.data.batching import collate
+from openmov.data.reader import ClipReader
+from openmov.data.records import Record
+from openmov.errors import DecodeError
+from openmov.types import Clip, ClipBatch
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """A video that could not be read."""
+
+    record: Record
+    """Which."""
+    error: DecodeError
+    """Why, and what to do."""
+
+
+class TrainingClips:
+    """The training clips, one seeded view each: what the training loop reads from."""
+
+    def __init__(self, reader: ClipReader, records: Sequence[Record], seed: int, workers: int = 1) -> None:
+        self._reader, self._records, self._seed = reader, tuple(records), seed
+        self._pool = ThreadPoolExecutor(max(1, workers), thread_name_prefix="openmov-read")
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    def batch(self, indices: Sequence[int], epoch: int) -> ClipBatch:
+        """The clips at these positions as augmented in `epoch`. Raises DecodeError."""
+
+        def read(index: int) -> Clip:
+            return self._reader.training_clip(self._records[index], epoch, self._seed)
+
+        return collate(list(self._pool.map(read, indices)), self._reader.modalities)
+
+
+def evaluation_batches(
+    reader: ClipReader, records: Sequence[Record], batch_size: int, unreadable: list[Unreadable], workers: int = 1
+) -> Iterator[ClipBatch]:
+    """Batches of all videos in their order, each with all its views; what cannot be read is added to `unreadable`."""
+
+    def read(record: Record) -> Clip | Unreadable:
+        try:
+            return reader.evaluation_clip(record)
+        except DecodeError as error:
+            return Unreadable(record, error)
+
+    with ThreadPoolExecutor(max(1, workers), thread_name_prefix="openmov-read") as pool:
+        for start in range(0, len(records), batch_size):
+            read_ones = list(pool.map(read, records[start : start + batch_size]))
+            unreadable += [one for one in read_ones if isinstance(one, Unreadable)]
+            clips = [one for one in read_ones if isinstance(one, Clip)]
+            if clips:
+                yield collate(clips, reader.modalities)

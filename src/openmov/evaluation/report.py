@@ -1,0 +1,114 @@
+"""Writes a report: one self-contained `report.html`, and `report.json` with every number in it.
+
+The page needs no network, no script and no file beside it. Both files are written atomically, and the same content gives
+the same bytes.
+"""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from openmov.evaluation import figures, paper
+from openmov.evaluation.content import ClassChange, MethodRow, ReportContent, TaskReport
+from openmov.evaluation.pages import percent, render
+from openmov.evaluation.result import Failure
+from openmov.runtime.atomic import write_text
+
+FORMAT_VERSION = 1
+"""Of report.json."""
+
+
+def write_report(folder: Path, content: ReportContent) -> Path:
+    """Writes `report.json` and `report.html` into `folder` (made if missing); returns the page's path.
+
+    Raises StorageError.
+    """
+    page = render("report.html.jinja", content=content, failures=by_reason(content.failures))
+    write_text(folder / "report.json", to_json_text(report_data(content)))
+    write_text(folder / "report.html", page)
+    return folder / "report.html"
+
+
+def report_data(content: ReportContent) -> dict[str, Any]:
+    """Every number of the page as plain values; of pictures, their shapes. Fractions, but the paper's in per cent."""
+    data = plain(content)
+    assert isinstance(data, dict)
+    data["tasks"] = [plain(task) | _derived(task) for task in content.tasks]
+    data["total_seconds"] = sum(step.seconds for step in content.steps)
+    data["num_failed"] = len(content.failures)
+    data["failures"] = by_reason(content.failures)
+    return {"format_version": FORMAT_VERSION, **data}
+
+
+def by_reason(failures: Iterable[Failure]) -> dict[str, list[str]]:
+    """Files that failed, by what was wrong with them; the commonest reason first."""
+    files: defaultdict[str, list[str]] = defaultdict(list)
+    for failure in failures:
+        files[failure.reason].append(failure.file)
+    return dict(sorted(files.items(), key=lambda item: (-len(item[1]), item[0])))
+
+
+def markdown_table(task: TaskReport) -> str:
+    """The results table in Markdown, for a terminal or a file of results: accuracy in per cent [95 % interval]."""
+    lines = ["| method | base | novel | harmonic mean |", "|---|---|---|---|"]
+    for row in task.rows:
+        cells = [
+            f"{percent(share.value)} [{percent(share.low)}, {percent(share.high)}]" if share else "–"
+            for share in (row.base, row.novel)
+        ]
+        name = f"{row.method} ({row.note})" if row.note else row.method
+        lines.append(f"| {name.replace('|', '/')} | {cells[0]} | {cells[1]} | {percent(row.harmonic)} |")
+    return "\n".join(lines) + "\n"
+
+
+def plain(value: Any) -> Any:
+    """Dataclasses as mappings, with the figures that follow from them; arrays as their shapes; the rest as it is."""
+    if is_dataclass(value) and not isinstance(value, type):
+        found = {item.name: plain(getattr(value, item.name)) for item in fields(value)}
+        if isinstance(value, MethodRow):
+            found["harmonic"] = value.harmonic
+        if isinstance(value, ClassChange):
+            found["change"] = value.change
+        return found
+    if isinstance(value, np.ndarray):
+        return {"shape": list(value.shape)}
+    if isinstance(value, tuple | list):
+        return [plain(item) for item in value]
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items()}
+    return value
+
+
+def to_json_text(data: dict[str, Any]) -> str:
+    """Indented JSON; a number that is none (NaN, infinity) raises ValueError, for it would be a bug."""
+    return json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _derived(task: TaskReport) -> dict[str, Any]:
+    """What the page says of a task beyond its content."""
+    derived: dict[str, Any] = {
+        "mov_minus_clip": figures.margins(task),
+        "chance": {"base": chance(task.num_base_classes), "novel": chance(task.num_novel_classes)},
+    }
+    if task.changes:
+        derived["class_tally"] = {role: figures.tally(task.changes, role) for role in ("base", "novel")}
+    if task.paper:
+        base, novel = paper.margins(task.paper)
+        derived["published"] = {
+            "unit": "per cent",
+            "dataset": paper.dataset(task.paper),
+            "rows": plain(paper.results(task.paper)),
+            "mov_minus_clip": {"base": base, "novel": novel},
+            "sweep": plain(paper.sweep(task.paper)),
+        }
+    return derived
+
+
+def chance(num_classes: int | None) -> float | None:
+    """The share that guessing gets right."""
+    return 1 / num_classes if num_classes else None

@@ -1,0 +1,151 @@
+"""The decoded sound of a file around a span of time, as mono blocks counted in samples.
+
+The count starts with the stream and goes on from block to block, for time stamps jitter in many files: after a
+search it is taken up again where it would have been had everything been decoded. It resamples nothing.
+"""
+
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import chain, islice
+from typing import Any
+
+import av
+import numpy as np
+from jaxtyping import Float32
+
+from openmov.media.decode.source import Source
+
+_PRE_ROLL_SECONDS = 0.5
+_POST_ROLL_SECONDS = 0.05
+_GAP_SECONDS = 0.05  # a smaller difference between time stamps and counted samples is rounding, a larger one a gap
+_JITTER_SECONDS = 0.003
+_NUM_ANCHOR_FRAMES = 8
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """Decoded sound, mono, before resampling."""
+
+    position: int
+    """Samples from the start of the sound stream to the first one."""
+    samples: Float32[np.ndarray, "samples"]
+    rate_hz: int
+
+
+def sound_blocks(source: Source, start_seconds: float, end_seconds: float) -> Iterator[Block]:
+    """The decoded sound from before the span until past it, or from the file's start if it cannot be searched."""
+    seek_seconds = start_seconds - _PRE_ROLL_SECONDS
+    if seek_seconds > source.start_seconds(source.audio):
+        first_timestamp = _first_timestamp(source)
+        if first_timestamp is not None and _seek(source, seek_seconds):
+            blocks = _decoded(source, first_timestamp)
+            block = next(blocks, None)
+            if block is not None and seconds_at(source, block.position, block.rate_hz) <= start_seconds - 0.1:
+                yield from _until(source, chain([block], blocks), end_seconds)
+                return
+        source.reopen()
+    yield from _until(source, _decoded(source), end_seconds)
+
+
+def _until(source: Source, blocks: Iterator[Block], end_seconds: float) -> Iterator[Block]:
+    for block in blocks:
+        yield block
+        if seconds_at(source, block.position, block.rate_hz) > end_seconds + _POST_ROLL_SECONDS:
+            return
+
+
+def _decoded(source: Source, first_timestamp: int | None = None) -> Iterator[Block]:
+    """The sound from where the file stands, each block with its place on the stream's own count of samples.
+
+    `first_timestamp` is that of the file's first packet, given if the file does not stand there.
+    """
+    frames = _frames(source)
+    first = list(islice(frames, _NUM_ANCHOR_FRAMES))
+    if not first or (first_timestamp is not None and any(frame.pts is None for frame in first)):
+        return
+    first_packet = None if first_timestamp is None else _stamped(source, first_timestamp, first[0])
+    expected, rate_hz = _anchor(source, first, first_packet), first[0].sample_rate
+    for frame in chain(first, frames):
+        if frame.sample_rate != rate_hz:
+            expected = round(Fraction(expected, rate_hz) * frame.sample_rate)
+            rate_hz = frame.sample_rate
+        stamped = expected if frame.pts is None else round(_stamped(source, frame.pts, frame))
+        # Time stamps jitter; counting goes on unless they say that something is missing.
+        position = expected if abs(stamped - expected) <= _GAP_SECONDS * rate_hz else stamped
+        samples = _mono(frame)
+        expected = position + len(samples)
+        yield Block(position, samples, rate_hz)
+
+
+def _frames(source: Source) -> Iterator[Any]:
+    try:
+        for packet in source.container.demux(source.audio):
+            try:
+                yield from packet.decode()
+            except av.FFmpegError:
+                continue  # a damaged packet leaves a gap, which is silence; openmov check counts them
+    except av.FFmpegError:
+        return  # a file cut off
+
+
+def _anchor(source: Source, frames: list[Any], first_packet: Fraction | None) -> int:
+    """Samples from the stream's start to the first of `frames`, of which `first_packet` is the file's first.
+
+    Time stamps jitter in many files (a clock of milliseconds, or a file that once had one), so after a search
+    their median is brought to a whole number of blocks from the first packet on, if it is near one.
+    """
+    if first_packet is None:
+        return 0 if frames[0].pts is None else round(_stamped(source, frames[0].pts, frames[0]))
+    passed = np.cumsum([0, *(frame.samples for frame in frames[:-1])])
+    stamped = [float(_stamped(source, frame.pts, frame)) for frame in frames]
+    middle = float(np.median(np.array(stamped) - passed))
+    size = frames[0].samples
+    if not size or any(frame.samples != size for frame in frames) or source.audio.codec_context.name.startswith("pcm"):
+        return round(middle)
+    whole = round(first_packet) + round((middle - float(first_packet)) / size) * size
+    return whole if abs(whole - middle) <= _JITTER_SECONDS * frames[0].sample_rate else round(middle)
+
+
+def _stamped(source: Source, timestamp: int, frame: Any) -> Fraction:
+    """Samples of `frame`'s rate from the stream's start to a time stamp."""
+    return Fraction((timestamp - (source.audio.start_time or 0)) * source.audio.time_base * frame.sample_rate)
+
+
+def _mono(frame: Any) -> Float32[np.ndarray, "samples"]:
+    """Channels averaged, integers scaled to [-1, 1)."""
+    array = frame.to_ndarray()
+    if not frame.format.is_planar:
+        array = array.reshape(-1, frame.layout.nb_channels).T
+    scale, offset = 1.0, 0.0
+    if array.dtype == np.uint8:
+        scale, offset = 1 / 128, 128.0
+    elif np.issubdtype(array.dtype, np.integer):
+        scale = 1 / -float(np.iinfo(array.dtype).min)
+    mean: np.ndarray = array.mean(axis=0, dtype=np.float64)
+    return np.nan_to_num((mean - offset) * scale).astype(np.float32)
+
+
+def _first_timestamp(source: Source) -> int | None:
+    with suppress(av.FFmpegError):
+        return next((packet.pts for packet in source.container.demux(source.audio)), None)
+    return None
+
+
+def _seek(source: Source, seconds: float) -> bool:
+    with suppress(av.FFmpegError):  # no index: the caller decodes from the start
+        source.container.seek(source.timestamp(source.audio, seconds), stream=source.audio)
+        return True
+    return False
+
+
+def seconds_at(source: Source, position: int, rate_hz: int) -> float:
+    """The time of a sample of the stream on the file's clock."""
+    return source.start_seconds(source.audio) + position / rate_hz
+
+
+def yields_sound(source: Source) -> bool:
+    """Whether any sample at all can be decoded from the file's start."""
+    source.reopen()
+    return next(_decoded(source), None) is not None

@@ -1,0 +1,201 @@
+"""Which times of a video, and which part of its pictures, to look at: arithmetic, no file is opened.
+
+A view is seeded: the video's name and a seed fix its times, its crop, its flip and the place of its sound, on every
+machine. So RGB, optical flow and a stored feature of one view always belong together, whenever each was made. Crops
+are fractions of the picture and hold for any working size. It knows nothing of files, labels or networks.
+"""
+
+import hashlib
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float64
+
+_NUM_TRIES = 10
+
+
+@dataclass(frozen=True)
+class ViewSettings:
+    """How views are cut; the defaults are the paper's."""
+
+    num_frames: int = 16
+    """Frames of a clip."""
+    stride_seconds: float = 0.16
+    """From frame to frame: stride 4 at 25 frames a second."""
+    crop_area: tuple[float, float] = (0.08, 1.0)
+    """Smallest and largest part of the picture in a training crop."""
+    crop_aspect: tuple[float, float] = (3 / 4, 4 / 3)
+    """Smallest and largest width : height of a training crop, in pixels."""
+    crop_fraction: float = 224 / 256
+    """Side of a test crop as a part of the picture's short side."""
+    flip_probability: float = 0.5
+    """How often a training view is mirrored; 0 where class names say left or right."""
+
+
+@dataclass(frozen=True)
+class Crop:
+    """A rectangle in fractions of the picture (0 left and top, 1 right and bottom), perhaps mirrored."""
+
+    left: float
+    """Its left edge, a part of the picture's width."""
+    top: float
+    """Its upper edge, a part of the picture's height."""
+    width: float
+    """A part of the picture's width."""
+    height: float
+    """A part of the picture's height."""
+    flip: bool = False
+    """Mirrored left to right after cutting."""
+
+    def box(self, width: int, height: int) -> tuple[int, int, int, int]:
+        """(left, top, width, height) in whole pixels of a picture of that size; inside it and never empty."""
+        box_width = min(max(round(self.width * width), 1), width)
+        box_height = min(max(round(self.height * height), 1), height)
+        left = min(round(self.left * width), width - box_width)
+        return left, min(round(self.top * height), height - box_height), box_width, box_height
+
+
+@dataclass(frozen=True)
+class View:
+    """What is looked at in one video, once."""
+
+    index: int
+    """Its place among the views of the video; 0 in training."""
+    times_seconds: tuple[float, ...]
+    """The frames' times on the file's clock."""
+    crop: Crop
+    """The part of every one of its frames, RGB and flow alike."""
+    sound_position: float
+    """Where its window of sound lies: 0 first, 1 last. In training independent of the frames."""
+
+
+def clip_times(
+    start_seconds: float, end_seconds: float, num_frames: int, stride_seconds: float, position: float
+) -> Float64[np.ndarray, "time"]:
+    """Times of `num_frames` frames `stride_seconds` apart; `position` 0 puts them first in the video, 1 last.
+
+    The video shows pictures from `start_seconds` to `end_seconds`. In a video too short for the clip the times go
+    on to its end and stay there, which repeats its last frame. Raises ValueError for numbers out of range.
+    """
+    if num_frames < 1 or stride_seconds <= 0 or not 0 <= position <= 1 or end_seconds < start_seconds:
+        raise ValueError(
+            f"no clip of {num_frames} frames {stride_seconds} s apart at position {position} "
+            f"between {start_seconds} and {end_seconds} s"
+        )
+    free_seconds = max(end_seconds - start_seconds - (num_frames - 1) * stride_seconds, 0.0)
+    first_seconds = start_seconds + position * free_seconds
+    times: Float64[np.ndarray, "time"] = np.minimum(first_seconds + stride_seconds * np.arange(num_frames), end_seconds)
+    return times
+
+
+def evaluation_positions(num_clips: int) -> tuple[float, ...]:
+    """Evenly spaced positions from the first to the last: (0.5,) for one, (0, 1/3, 2/3, 1) for four."""
+    if num_clips < 1:
+        raise ValueError(f"num_clips is {num_clips}, not 1 or more")
+    return (0.5,) if num_clips == 1 else tuple(index / (num_clips - 1) for index in range(num_clips))
+
+
+def audio_window_positions(num_windows: int) -> tuple[float, ...]:
+    """Evenly spaced windows of sound, as `evaluation_positions`: 12 for 4 clips x 3 crops, view i with window i."""
+    return evaluation_positions(num_windows)
+
+
+def seeded_generator(*parts: str | int) -> np.random.Generator:
+    """Random numbers fixed by `parts`, the same in every process and on every machine.
+
+    Parts do not run into each other ("a", "bc" is not "ab", "c"), nor is a number its digits.
+    """
+    text = repr(tuple((type(part).__name__, part) for part in parts))
+    digest = hashlib.blake2b(text.encode(), digest_size=16).digest()
+    return np.random.Generator(np.random.PCG64(int.from_bytes(digest, "little")))
+
+
+def random_position(generator: np.random.Generator) -> float:
+    """A position in [0, 1), all alike."""
+    return float(generator.random())
+
+
+def random_resized_crop(
+    generator: np.random.Generator,
+    width: int,
+    height: int,
+    area: tuple[float, float] = (0.08, 1.0),
+    aspect: tuple[float, float] = (3 / 4, 4 / 3),
+    flip_probability: float = 0.5,
+) -> Crop:
+    """A crop of random area, aspect and place: the random resized crop of Inception, as torchvision draws it.
+
+    Ten tries at an area uniform in `area` and an aspect (width : height in pixels) log-uniform in `aspect`; if none
+    fits, the largest centred crop of an allowed aspect. Not rounded to pixels, so it depends on the picture's shape
+    alone and not on its size.
+    """
+    crop_width, crop_height = _largest_centred(width, height, aspect)
+    left, top = (width - crop_width) / 2, (height - crop_height) / 2
+    for _ in range(_NUM_TRIES):
+        pixels = width * height * generator.uniform(*area)
+        ratio = math.exp(generator.uniform(math.log(aspect[0]), math.log(aspect[1])))
+        tried_width, tried_height = math.sqrt(pixels * ratio), math.sqrt(pixels / ratio)
+        if tried_width <= width and tried_height <= height:
+            crop_width, crop_height = tried_width, tried_height
+            left = generator.uniform(0, width - crop_width)
+            top = generator.uniform(0, height - crop_height)
+            break
+    flip = bool(generator.random() < flip_probability)
+    return Crop(left / width, top / height, crop_width / width, crop_height / height, flip)
+
+
+def evaluation_crops(num_crops: int, width: int, height: int, crop_fraction: float = 224 / 256) -> tuple[Crop, ...]:
+    """Squares of `crop_fraction` of the short side: at the centre, or at both ends and the centre of the long side.
+
+    `num_crops` is 1 or 3, else ValueError. The view geometry of ViViT (section 4.1 of the paper).
+    """
+    if num_crops not in (1, 3):
+        raise ValueError(f"num_crops is {num_crops}, not 1 or 3")
+    side = crop_fraction * min(width, height)
+    along = (0.5,) if num_crops == 1 else (0.0, 0.5, 1.0)
+    places = [(place, 0.5) if width >= height else (0.5, place) for place in along]
+    free_x, free_y = 1 - side / width, 1 - side / height
+    return tuple(Crop(x * free_x, y * free_y, side / width, side / height) for x, y in places)
+
+
+def training_view(
+    video_id: str, seed: int, span_seconds: tuple[float, float], size: tuple[int, int], settings: ViewSettings
+) -> View:
+    """The view that a video's name and a seed fix.
+
+    `span_seconds` is (start, end) of its pictures, `size` their (width, height). The seed should differ from epoch
+    to epoch. The order of the draws is part of the contract: place in time, crop, flip, sound.
+    """
+    generator = seeded_generator("training view", video_id, seed)
+    position = random_position(generator)
+    crop = random_resized_crop(generator, *size, settings.crop_area, settings.crop_aspect, settings.flip_probability)
+    return View(0, _times(span_seconds, settings, position), crop, random_position(generator))
+
+
+def evaluation_views(
+    span_seconds: tuple[float, float],
+    size: tuple[int, int],
+    num_clips: int = 4,
+    num_crops: int = 3,
+    settings: ViewSettings = ViewSettings(),
+) -> tuple[View, ...]:
+    """`num_clips` x `num_crops` views, all crops of the first clip first; sound windows evenly spaced over them."""
+    crops = evaluation_crops(num_crops, *size, settings.crop_fraction)
+    clips = [_times(span_seconds, settings, position) for position in evaluation_positions(num_clips)]
+    sounds = audio_window_positions(num_clips * num_crops)
+    pairs = [(times, crop) for times in clips for crop in crops]
+    return tuple(View(index, *pair, sound) for index, (pair, sound) in enumerate(zip(pairs, sounds, strict=True)))
+
+
+def _times(span_seconds: tuple[float, float], settings: ViewSettings, position: float) -> tuple[float, ...]:
+    times = clip_times(*span_seconds, settings.num_frames, settings.stride_seconds, position)
+    return tuple(times.tolist())
+
+
+def _largest_centred(width: int, height: int, aspect: tuple[float, float]) -> tuple[float, float]:
+    if width / height < aspect[0]:
+        return float(width), width / aspect[0]
+    if width / height > aspect[1]:
+        return height * aspect[1], float(height)
+    return float(width), float(height)

@@ -1,0 +1,164 @@
+"""Arrays on disk, kept by what they were made from.
+
+An entry exists if and only if it is complete: it is written beside its place and renamed into it, so two processes
+may fill the same one at once and a full disk or a kill leaves none. Its key covers the file's content, the step's
+parameters and the version of the step's code, so nothing has to be thrown away by hand when one of them changes.
+
+An entry is an ordinary .npy file with 16 bytes behind it: a BLAKE2b digest of the file, keyed with the entry's own
+name, so that cut, flipped and misplaced bytes are all found.
+
+Knows nothing of videos and steps; their versions stand in their own modules (FLOW_VERSION, AUDIO_VERSION ...).
+"""
+
+import functools
+import hashlib
+import io
+import json
+import logging
+import re
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from openmov.errors import DecodeError, StorageError
+from openmov.runtime.atomic import atomic_file, storage_errors
+
+_DIGEST_BYTES = 16
+_KEY = re.compile(r"[0-9a-f]{8,64}")
+_log = logging.getLogger(__name__)
+
+AnyArray = np.ndarray[Any, np.dtype[Any]]
+
+
+def content_hash(path: Path) -> str:
+    """BLAKE2b of the file's bytes, as 32 hex digits; remembered in this process while size and time stay the same.
+
+    Raises DecodeError where the file cannot be read.
+    """
+    try:
+        state = path.stat()
+        return _content_hash(path.resolve(), state.st_size, state.st_mtime_ns)
+    except OSError as error:
+        raise DecodeError(path, f"cannot be read ({error.strerror})", "check the path and its permissions") from error
+
+
+@functools.lru_cache(maxsize=65_536)
+def _content_hash(path: Path, size: int, mtime_ns: int) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, _new_hash).hexdigest()
+
+
+def _new_hash() -> "hashlib.blake2b":
+    return hashlib.blake2b(digest_size=_DIGEST_BYTES)
+
+
+def step_key(content: str, step: str, version: int, parameters: Mapping[str, object]) -> str:
+    """Key of what `step` makes of a file: 32 hex digits over its content, the step, its code's version and parameters.
+
+    `parameters` are plain JSON values; the order of a mapping's fields does not matter. Raises TypeError or ValueError
+    for what JSON cannot say exactly (other objects, NaN).
+    """
+    text = json.dumps([content, step, version, parameters], sort_keys=True, allow_nan=False)
+    return hashlib.blake2b(text.encode(), digest_size=_DIGEST_BYTES).hexdigest()
+
+
+class ArrayCache:
+    """A folder of arrays: `folder/ab/abcdef….npy`. Safe to share between processes."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        """Made when the first entry is stored."""
+        self.hits = 0
+        """Loads that found an entry, by this object."""
+        self.misses = 0
+        """Loads that found none, or a damaged one."""
+        self.damaged = 0
+        """Entries that were removed because their bytes had changed."""
+
+    def __repr__(self) -> str:
+        return f"ArrayCache({str(self.folder)!r}, hits={self.hits}, misses={self.misses}, damaged={self.damaged})"
+
+    def __contains__(self, key: str) -> bool:
+        return self._path(key).is_file()
+
+    def load(self, key: str) -> AnyArray | None:
+        """The entry, writable, or None where there is none.
+
+        A damaged entry is removed with a warning in the log, counted in `damaged`, and treated as absent.
+        Raises StorageError where the folder cannot be read.
+        """
+        path = self._path(key)
+        array = None
+        try:
+            array = _read(path)
+        except FileNotFoundError:
+            pass
+        except _DamagedError:
+            self._remove_damaged(path)
+        except OSError as error:
+            raise StorageError(path, f"cannot be read ({error.strerror})", "choose another cache folder") from error
+        self.hits += array is not None
+        self.misses += array is None
+        return array
+
+    def store(self, key: str, array: AnyArray) -> None:
+        """Writes the entry, whole or not at all, in place of an older one. Raises StorageError."""
+        body = io.BytesIO()
+        np.lib.format.write_array(body, np.asarray(array), allow_pickle=False)
+        path = self._path(key)
+        with atomic_file(path) as temporary, temporary.open("wb") as file:
+            file.write(body.getbuffer())
+            file.write(_seal(key, body.getbuffer()))
+
+    def get(self, key: str, compute: Callable[[], AnyArray]) -> AnyArray:
+        """The entry; where there is none, what `compute` returns, stored first. Raises StorageError."""
+        array = self.load(key)
+        if array is None:
+            array = compute()
+            self.store(key, array)
+        return array
+
+    def _path(self, key: str) -> Path:
+        if not _KEY.fullmatch(key):
+            raise ValueError(f"{key!r} is no cache key: make it with step_key")
+        return self.folder / key[:2] / f"{key}.npy"
+
+    def _remove_damaged(self, path: Path) -> None:
+        self.damaged += 1
+        _log.warning("%s: the stored array is damaged; it is removed and made anew", path)
+        with storage_errors(path), suppress(FileNotFoundError):  # another process may have been quicker
+            path.unlink()
+
+
+def verify(folder: Path) -> tuple[Path, ...]:
+    """The damaged entries of a cache folder, sorted; nothing is removed."""
+    entries = (path for path in sorted(folder.glob("??/*.npy")) if _KEY.fullmatch(path.stem))
+    return tuple(path for path in entries if _is_damaged(path))
+
+
+def _is_damaged(path: Path) -> bool:
+    try:
+        _read(path)
+    except _DamagedError:
+        return True
+    return False
+
+
+class _DamagedError(Exception):
+    """The bytes of an entry are not those that were stored under its name."""
+
+
+def _read(path: Path) -> AnyArray:
+    content = memoryview(path.read_bytes())
+    body, seal = content[:-_DIGEST_BYTES], content[-_DIGEST_BYTES:]
+    if seal != _seal(path.stem, body):
+        raise _DamagedError(path)
+    array: AnyArray = np.lib.format.read_array(io.BytesIO(body), allow_pickle=False)
+    return array
+
+
+def _seal(key: str, body: memoryview) -> bytes:
+    return hashlib.blake2b(body, digest_size=_DIGEST_BYTES, key=key.encode()).digest()

@@ -1,0 +1,116 @@
+"""CLIP's vision transformer for pictures of any size.
+
+    patches + class token -> + positions -> norm -> blocks -> class token of the last block -> norm -> projection
+
+The weights and modules are Hugging Face's; the forward pass is ours, for three reasons: positions are interpolated
+bilinearly (theirs: bicubic; the paper: bilinear), the last block computes the class token alone (nothing else of it
+is read), and the order of layers is known for partial fine-tuning. At the pretrained size the result is theirs.
+Knows nothing of files, text, time or modalities.
+"""
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from openmov.errors import BackboneError
+from openmov.model.backbones.base import ImageEncoder
+
+
+def interpolate_positions(
+    positions: Float[Tensor, "tokens channels"], grid: tuple[int, int]
+) -> Float[Tensor, "new_tokens channels"]:
+    """Position embeddings for a grid of (rows, columns) patches: bilinear, pixel centres aligned (align_corners False).
+
+    Row 0 belongs to the class token and stays; the others are a square grid, row by row. The pretrained grid gives
+    back the same tensor. Paper, section 3.1 (the spectrogram's positional embeddings).
+    """
+    side = int((len(positions) - 1) ** 0.5)
+    if grid == (side, side):
+        return positions
+    square = positions[1:].reshape(side, side, -1).permute(2, 0, 1)[None]
+    resized = F.interpolate(square.float(), size=grid, mode="bilinear", align_corners=False)
+    return torch.cat([positions[:1], resized[0].flatten(1).T.to(positions.dtype)])
+
+
+class VisionBlock(nn.Module):
+    """One pre-norm transformer block around the modules of Hugging Face's CLIPEncoderLayer."""
+
+    attention: Any
+
+    def __init__(self, layer: Any, *, class_token_only: bool = False) -> None:
+        super().__init__()
+        self.norm1 = layer.layer_norm1
+        self.attention = layer.self_attn
+        self.norm2 = layer.layer_norm2
+        self.mlp = layer.mlp
+        self.class_token_only = class_token_only
+
+    def forward(self, tokens: Float[Tensor, "batch tokens channels"]) -> Float[Tensor, "batch queries channels"]:
+        """As many tokens as came in, or the class token alone."""
+        wanted = slice(1) if self.class_token_only else slice(None)
+        normed = self.norm1(tokens)
+        tokens = tokens[:, wanted] + self._attend(normed[:, wanted], normed)
+        output: Tensor = tokens + self.mlp(self.norm2(tokens))
+        return output
+
+    def _attend(
+        self, queries: Float[Tensor, "batch queries channels"], tokens: Float[Tensor, "batch tokens channels"]
+    ) -> Float[Tensor, "batch queries channels"]:
+        attention = self.attention
+        projected = (attention.q_proj(queries), attention.k_proj(tokens), attention.v_proj(tokens))
+        query, key, value = (x.unflatten(-1, (attention.num_heads, -1)).transpose(1, 2) for x in projected)
+        dropout = attention.dropout if self.training else 0.0
+        attended = F.scaled_dot_product_attention(query, key, value, dropout_p=dropout)
+        output: Tensor = attention.out_proj(attended.transpose(1, 2).flatten(2))
+        return output
+
+
+class CLIPImageEncoder(ImageEncoder):
+    """h of equation 1: (batch, 3, height, width) -> (batch, dim), not normalised.
+
+    Takes over the modules it is given; hand it copies. Sides must be multiples of `patch_size` (BackboneError).
+    """
+
+    embeddings: Any
+    post_norm: nn.Module
+    projection: nn.Module
+
+    def __init__(self, vision: Any, projection: Any) -> None:
+        super().__init__()
+        layers = list(vision.encoder.layers)
+        self.embeddings = vision.embeddings
+        self.pre_norm = vision.pre_layrnorm
+        self.blocks = nn.ModuleList(VisionBlock(layer, class_token_only=layer is layers[-1]) for layer in layers)
+        self.post_norm = vision.post_layernorm
+        self.projection = projection
+        self.patch_size = int(vision.embeddings.patch_size)
+
+    def layers_from_last(self) -> tuple[tuple[nn.Module, ...], ...]:
+        """Blocks from the last to the first; the last with the final norm and the projection (table 6)."""
+        last, *others = reversed(self.blocks)
+        return ((last, self.post_norm, self.projection), *((block,) for block in others))
+
+    def forward(self, images: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch dim"]:
+        tokens = self.pre_norm(self._embed(images))
+        for block in self.blocks:
+            tokens = block(tokens)
+        embedding: Tensor = self.projection(self.post_norm(tokens[:, 0]))
+        return embedding
+
+    def _embed(self, images: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch tokens channels"]:
+        height, width = images.shape[-2:]
+        if height % self.patch_size or width % self.patch_size:
+            raise BackboneError(
+                "backbone",
+                f"takes pictures whose sides are multiples of {self.patch_size} pixels, not {width} x {height}",
+                "change video.crop_size",
+            )
+        patches = self.embeddings.patch_embedding(images)
+        positions = interpolate_positions(
+            self.embeddings.position_embedding.weight, (patches.shape[-2], patches.shape[-1])
+        )
+        class_token = self.embeddings.class_embedding.to(patches.dtype).expand(len(images), 1, -1)
+        return torch.cat([class_token, patches.flatten(2).transpose(1, 2)], dim=1) + positions

@@ -1,0 +1,58 @@
+"""MOV: a frozen video encoder, fine-tuned flow and sound encoders, temporal heads, asymmetric fusion (figure 2).
+
+    frames   rgb --h_v (frozen)--> v --phi_v--> v_t --+-- attends to every x_t --> v_m
+    flow     F ----h_f ----------> f --phi_f--> x_t --+-- attends to v ----------> x_m
+    sound    A ----h_a ----------> a --MLP----> x_t --'
+
+Before training v_m is exactly the average of CLIP's frame embeddings, and x_m that of the flow or sound embeddings.
+Knows nothing of classes, losses or files.
+"""
+
+from openmov.config.schema import ModelConfig
+from openmov.model.backbones.base import Backbone
+from openmov.model.fusion import AsymmetricFusion
+from openmov.model.joint import JointModel, frame_average, head_count
+from openmov.types import ClipBatch, JointEmbeddings, Modality
+
+
+class MOV(JointModel):
+    """The whole model of equations 1-8, for video with flow, sound or both.
+
+    `num_frames` matters to learned positions alone; `with_video_encoder=False` leaves h_v out where every batch
+    brings stored video embeddings; without gradient `encoder_chunk` frames are encoded at a time.
+    """
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        config: ModelConfig,
+        *,
+        num_frames: int = 16,
+        with_video_encoder: bool = True,
+        encoder_chunk: int = 32,
+    ) -> None:
+        modalities = [Modality(name) for name in config.modalities]
+        if config.method != "mov" or Modality.VIDEO not in modalities or len(modalities) < 2:
+            raise ValueError("MOV fuses video with flow, audio or both")
+        super().__init__(
+            backbone,
+            config,
+            modalities,
+            num_frames=num_frames,
+            with_video_encoder=with_video_encoder,
+            encoder_chunk=encoder_chunk,
+        )
+        self.fuse = AsymmetricFusion(
+            backbone.dim,
+            extras=self.modalities[1:],
+            num_heads=head_count(backbone, config),
+            mlp_ratio=config.mlp_ratio,
+        )
+
+    def forward(self, batch: ClipBatch) -> JointEmbeddings:
+        """One row a view, those of one video next to each other; modalities the batch lacks are absent."""
+        frames = self.encode(batch)  # v, f, a: (rows, time, dim)
+        present = self.presence(batch)
+        video = frames.get(Modality.VIDEO)
+        fused = self.fuse(self.attend(frames), video, present)  # v_m and x_m: (rows, dim)
+        return JointEmbeddings(fused, present, None if video is None else frame_average(video))

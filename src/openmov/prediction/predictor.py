@@ -1,0 +1,178 @@
+"""From a network's embeddings to answers: the base path, the novel path, or frozen CLIP.
+
+    ClipBatch --model--> JointEmbeddings --answer--> probabilities --mean over views--> one row a video
+
+Knows no files and no training. A `Recording` keeps the embeddings of many clips, so that one pass of the network
+answers under many vocabularies, temperatures and weights (tables 8 and 9, calibration).
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from openmov.config.schema import PredictionConfig
+from openmov.model.similarity import class_probabilities
+from openmov.prediction.base_novel import average_views, base_probabilities, novel_probabilities
+from openmov.text.vocabulary import Vocabulary
+from openmov.types import ClassEmbeddings, ClipBatch, JointEmbeddings, Modality
+
+EmbedClasses = Callable[[Vocabulary], ClassEmbeddings]
+"""Class names of a vocabulary, through its prompts, in the joint space."""
+
+AnswerRule = Callable[[JointEmbeddings, ClassEmbeddings, Vocabulary], Float[Tensor, "rows classes"]]
+"""Embeddings and class names to probabilities, one row a view."""
+
+
+@dataclass(frozen=True)
+class BaseNovelRule:
+    """MOV's way: only base names, equation 10; otherwise every name goes down the novel path (11-12, appendix C)."""
+
+    tau: float
+    """Temperature of the base path: the one of training."""
+    novel: PredictionConfig
+    """beta, tau_x and tau_v of the novel path."""
+
+    def __call__(
+        self, embeddings: JointEmbeddings, classes: ClassEmbeddings, vocabulary: Vocabulary
+    ) -> Float[Tensor, "rows classes"]:
+        if vocabulary.novel:
+            return novel_probabilities(embeddings, classes, self.novel)
+        return base_probabilities(embeddings, classes, self.tau)
+
+
+def answers_by_modality(
+    embeddings: JointEmbeddings, classes: ClassEmbeddings, rule: BaseNovelRule, views: int
+) -> Mapping[str, Float[Tensor, "batch classes"]]:
+    """What each stream would say alone: `clip` (frozen frames), and `video`, `flow`, `audio` after the fusion.
+
+    Rows of a modality that a clip lacks mean nothing.
+    """
+    streams = {str(modality): (rows, rule.novel.tau_x) for modality, rows in embeddings.fused.items()}
+    if embeddings.frozen is not None:
+        streams["clip"] = (embeddings.frozen, rule.tau)
+    return {
+        name: average_views(class_probabilities(rows, classes, tau), views) for name, (rows, tau) in streams.items()
+    }
+
+
+def views_of(batch: ClipBatch) -> int:
+    """Number of views of every clip of the batch."""
+    return batch.frozen.shape[1] if batch.frozen is not None else next(iter(batch.inputs.values())).shape[1]
+
+
+class NetworkScorer:
+    """A network that embeds clips, with the class names of any vocabulary: a Scorer."""
+
+    def __init__(
+        self, model: nn.Module, embed_classes: EmbedClasses, rule: AnswerRule, modalities: frozenset[Modality]
+    ) -> None:
+        self.model = model.eval()
+        self.embed_classes = embed_classes
+        self.rule = rule
+        self._modalities = modalities
+
+    @property
+    def modalities(self) -> frozenset[Modality]:
+        return self._modalities
+
+    @torch.inference_mode()
+    def embed(self, batch: ClipBatch) -> JointEmbeddings:
+        """The network's embeddings, rows = clips x views."""
+        embeddings: JointEmbeddings = self.model(batch)
+        return embeddings
+
+    def score(self, batch: ClipBatch, vocabulary: Vocabulary) -> Float[Tensor, "batch classes"]:
+        rows = self.rule(self.embed(batch), self.embed_classes(vocabulary), vocabulary)
+        return average_views(rows, views_of(batch))
+
+
+@dataclass(frozen=True)
+class Recording:
+    """The embeddings of many clips, by video id."""
+
+    video_ids: tuple[str, ...]
+    """One a clip."""
+    labels: tuple[str | None, ...]
+    """Class names."""
+    views: int
+    """Consecutive rows of a clip."""
+    embeddings: JointEmbeddings = field(repr=False)
+    """Rows = clips x views."""
+
+    def batches(self) -> Iterator[ClipBatch]:
+        """Every clip, without network inputs: what a RecordedScorer is evaluated on."""
+        yield ClipBatch(self.video_ids, {}, {}, None, self.labels)
+
+    def where(self, labels: Iterable[str]) -> "Recording":
+        """The clips of some classes."""
+        kept = frozenset(labels)
+        return self.take([row for row, label in enumerate(self.labels) if label in kept])
+
+    def take(self, clips: list[int]) -> "Recording":
+        """The clips at some positions, in that order."""
+        rows = torch.tensor(
+            [clip * self.views + view for clip in clips for view in range(self.views)], dtype=torch.long
+        )
+        return replace(
+            self,
+            video_ids=tuple(self.video_ids[clip] for clip in clips),
+            labels=tuple(self.labels[clip] for clip in clips),
+            embeddings=_rows_of(self.embeddings, rows),
+        )
+
+
+def record(model: nn.Module, batches: Iterable[ClipBatch]) -> Recording:
+    """One pass of the network over all clips. Raises ValueError where there is none."""
+    ids: list[str] = []
+    labels: list[str | None] = []
+    parts: list[JointEmbeddings] = []
+    views = 1
+    model.eval()
+    with torch.inference_mode():
+        for batch in batches:
+            ids += batch.video_ids
+            labels += batch.labels
+            parts.append(model(batch))
+            views = views_of(batch)
+    if not parts:
+        raise ValueError("no clip to record")
+    return Recording(tuple(ids), tuple(labels), views, _joined(parts))
+
+
+class RecordedScorer:
+    """A Scorer that answers from a recording, for clips that are in it."""
+
+    def __init__(self, recording: Recording, embed_classes: EmbedClasses, rule: AnswerRule) -> None:
+        self.recording = recording
+        self.embed_classes = embed_classes
+        self.rule = rule
+        self._position = {video_id: row for row, video_id in enumerate(recording.video_ids)}
+
+    @property
+    def modalities(self) -> frozenset[Modality]:
+        return frozenset()
+
+    def score(self, batch: ClipBatch, vocabulary: Vocabulary) -> Float[Tensor, "batch classes"]:
+        found = self.recording.take([self._position[video_id] for video_id in batch.video_ids])
+        return average_views(self.rule(found.embeddings, self.embed_classes(vocabulary), vocabulary), found.views)
+
+
+def _rows_of(embeddings: JointEmbeddings, rows: Tensor) -> JointEmbeddings:
+    return JointEmbeddings(
+        {modality: value[rows] for modality, value in embeddings.fused.items()},
+        {modality: value[rows] for modality, value in embeddings.present.items()},
+        None if embeddings.frozen is None else embeddings.frozen[rows],
+    )
+
+
+def _joined(parts: list[JointEmbeddings]) -> JointEmbeddings:
+    """Embeddings one below the other; all of one network, so all hold the same modalities."""
+    frozen = [part.frozen for part in parts if part.frozen is not None]
+    return JointEmbeddings(
+        {modality: torch.cat([part.fused[modality] for part in parts]) for modality in parts[0].fused},
+        {modality: torch.cat([part.present[modality] for part in parts]) for modality in parts[0].present},
+        torch.cat(frozen) if frozen else None,
+    )

@@ -1,0 +1,152 @@
+"""The folder of one run: what was asked, how it went, what came of it.
+
+    run.json         fingerprint, name and date: its presence makes a folder a run folder
+    recipe.json      the recipe, readable as a recipe
+    metrics.jsonl    one line a step, one an epoch
+    tensorboard/     the same as curves
+    checkpoints/     last, best, epochs/000 ...
+    results/         reports
+
+Knows nothing of recipes or training: a run is told from another by its fingerprint, whatever that was made of.
+"""
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Self
+
+from openmov.errors import RunFolderError
+from openmov.runtime.atomic import storage_errors, write_text
+
+_RUN = "run.json"
+_LOCK = ".lock"
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Paths of one run. Make it with `create` or `open`."""
+
+    path: Path
+    """The folder itself."""
+    fingerprint: str
+    """Equal for two runs if and only if one may go on where the other stopped."""
+    name: str
+    """Of its recipe, for people."""
+    created: str
+    """Local date and time, to the second."""
+
+    @classmethod
+    def create(cls, path: Path, recipe: Mapping[str, Any], fingerprint: str, *, resume: bool = False) -> Self:
+        """Makes the folder of a new run; with `resume`, opens it if it already holds this very run.
+
+        Raises RunFolderError where it holds another run or foreign files (or, without `resume`, this run already),
+        and StorageError.
+        """
+        if (path / _RUN).is_file():
+            folder = cls.open(path, fingerprint)
+            if not resume:
+                what = f"already holds this run ({folder.name}, {folder.created})"
+                raise RunFolderError(path, what, "go on with --resume, or choose another --out")
+        else:
+            _refuse_foreign(path)
+            folder = cls(path, fingerprint, str(recipe.get("name", path.name)), _now())
+            about = {"fingerprint": fingerprint, "name": folder.name, "created": folder.created}
+            write_text(path / _RUN, json.dumps(about, indent=1, ensure_ascii=False) + "\n")
+        if not folder.recipe.is_file():  # also after a kill between the two files
+            write_text(folder.recipe, json.dumps(recipe, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+        return folder
+
+    @classmethod
+    def open(cls, path: Path, fingerprint: str | None = None) -> Self:
+        """Opens the folder of a run; with a fingerprint, only if it is that run's. Raises RunFolderError."""
+        try:
+            about = json.loads((path / _RUN).read_text(encoding="utf-8"))
+            folder = cls(path, *(str(about[key]) for key in ("fingerprint", "name", "created")))
+        except (FileNotFoundError, NotADirectoryError) as error:
+            mend = "give the folder that was the --out of openmov train"
+            raise RunFolderError(path, f"holds no run ({_RUN} is missing)", mend) from error
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise RunFolderError(path / _RUN, f"is damaged ({type(error).__name__})", "choose another --out") from error
+        if fingerprint not in (None, folder.fingerprint):
+            what = f"holds another run ({folder.name}, {folder.created})"
+            raise RunFolderError(path, what, "choose another --out, or resume with the recipe and data of that run")
+        return folder
+
+    @property
+    def recipe(self) -> Path:
+        """The recipe as JSON."""
+        return self.path / "recipe.json"
+
+    @property
+    def metrics(self) -> Path:
+        """One JSON object a line."""
+        return self.path / "metrics.jsonl"
+
+    @property
+    def tensorboard(self) -> Path:
+        """Folder of event files."""
+        return self.path / "tensorboard"
+
+    @property
+    def last(self) -> Path:
+        """Checkpoint that training can be resumed from."""
+        return self.path / "checkpoints" / "last"
+
+    @property
+    def best(self) -> Path:
+        """Checkpoint of the best epoch by validation (the newest epoch where nothing validates)."""
+        return self.path / "checkpoints" / "best"
+
+    @property
+    def epochs(self) -> Path:
+        """Folder of the weights kept for every epoch."""
+        return self.path / "checkpoints" / "epochs"
+
+    def epoch(self, index: int) -> Path:
+        """Checkpoint after epoch `index`, counted from 0."""
+        return self.epochs / f"{index:03d}"
+
+    @property
+    def results(self) -> Path:
+        """Folder of evaluations and reports."""
+        return self.path / "results"
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keeps other processes from writing this run; the system lets go of the lock when the process dies.
+
+        Raises RunFolderError if another process holds it.
+        """
+        with storage_errors(self.path):
+            handle = os.open(self.path / _LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            try:
+                # a record lock: unlike flock, workers forked from this process do not keep it alive after a kill
+                fcntl.lockf(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except (BlockingIOError, PermissionError) as error:
+                mend = "wait for it, stop it, or choose another --out"
+                raise RunFolderError(self.path, "another process is training into it", mend) from error
+            yield
+        finally:
+            os.close(handle)
+
+
+def _refuse_foreign(path: Path) -> None:
+    if not path.exists():
+        return
+    if not path.is_dir():
+        raise RunFolderError(path, "is a file", "choose another --out")
+    # a kill while run.json was being written leaves only its temporary
+    foreign = sorted(entry.name for entry in path.iterdir() if not entry.name.startswith(".run."))
+    if foreign:
+        shown = ", ".join(foreign[:3]) + (" ..." if len(foreign) > 3 else "")
+        raise RunFolderError(path, f"holds other files ({shown})", "choose another --out, or an empty folder")
+
+
+def _now() -> str:
+    return datetime.now().astimezone().strftime("%Y-%m-%d %H:%M:%S")

@@ -1,0 +1,65 @@
+"""What a training says of itself: `metrics.jsonl` (one object a step, one an epoch) and the same as TensorBoard curves.
+
+A line is handed to the operating system before the step it tells of is taken, so a kill loses none; what a checkpoint
+does not yet count is cut off when training resumes, so none is there twice.
+"""
+
+import errno
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from io import FileIO
+from pathlib import Path
+
+from tensorboardX import SummaryWriter
+
+from openmov.errors import RunFolderError
+from openmov.runtime.atomic import storage_errors
+from openmov.runtime.run_folder import RunFolder
+
+TIMINGS = ("clips_per_second", "data_wait_share")
+"""The only fields that differ between two runs of one recipe."""
+
+
+class MetricsLog:
+    """Appends to the metrics of a run; make it with `open_log`."""
+
+    def __init__(self, path: Path, lines: FileIO, curves: SummaryWriter) -> None:
+        self._path = path
+        self._lines = lines
+        self._curves = curves
+
+    def write(self, record: Mapping[str, int | float | None], step: int) -> int:
+        """Appends one line; returns the file's length in bytes. Numbers but for step and epoch become curves.
+
+        Raises StorageError.
+        """
+        line = json.dumps(record).encode() + b"\n"
+        with storage_errors(self._path):
+            if self._lines.write(line) < len(line):  # unbuffered: a disk that fills up takes half a line
+                raise OSError(errno.ENOSPC, "half a line written")
+            for name, value in record.items():
+                if name not in ("step", "epoch") and value is not None:
+                    self._curves.add_scalar(name, value, step)
+        return self._lines.tell()
+
+
+@contextmanager
+def open_log(folder: RunFolder, num_bytes: int, step: int) -> Iterator[MetricsLog]:
+    """Goes on after the first `num_bytes` of the metrics, dropping what follows; curves go on after `step`.
+
+    Raises RunFolderError if the metrics are shorter than that, and StorageError.
+    """
+    with storage_errors(folder.metrics):
+        lines = FileIO(folder.metrics, "a")
+    with lines:
+        if lines.tell() < num_bytes:
+            what = f"is shorter ({lines.tell()} bytes) than its checkpoint says ({num_bytes})"
+            raise RunFolderError(folder.metrics, what, "restore the file, or train anew in another folder")
+        with storage_errors(folder.tensorboard):
+            lines.truncate(num_bytes)
+            curves = SummaryWriter(str(folder.tensorboard), purge_step=step + 1, flush_secs=30)
+        try:
+            yield MetricsLog(folder.metrics, lines, curves)
+        finally:
+            curves.close()

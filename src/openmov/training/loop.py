@@ -1,0 +1,248 @@
+"""Trains a network on the clips of a source; can be stopped at any moment and resumed bit for bit.
+
+    for each step of the plan
+        gradients, added up over micro-batches -> norm, learning rate -> a line of metrics -> update
+    after each epoch
+        validation -> a line of metrics -> best, epochs/000, last
+
+Between two updates everything that decides what follows is the weights, the optimiser, torch's random state and one
+`Position`. The checkpoint `last` holds these; it is written at intervals, after every epoch, and on Ctrl-C. The order
+of clips, and everything random about a clip, are functions of (seed, epoch, video id).
+Knows no model, no files and no class names: it meets them as a network, a ClipSource and an Objective.
+"""
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Generic, Protocol, TypeVar, cast, runtime_checkable
+
+import torch
+from torch import nn
+
+from openmov.config.schema import TrainingConfig
+from openmov.errors import ManifestError, OpenMovError, RunFolderError
+from openmov.runtime.checkpoint import Provenance, is_checkpoint
+from openmov.runtime.run_folder import RunFolder
+from openmov.training.interrupts import interrupts_deferred
+from openmov.training.log import MetricsLog, open_log
+from openmov.training.objective import Objective
+from openmov.training.optimizer import build_optimizer, learning_rate, set_learning_rate, trained_parameters
+from openmov.training.order import Plan, Step
+from openmov.training.progress import TrainingProgress
+from openmov.training.reading import ClipSource, read_ahead
+from openmov.training.saving import RunCheckpoints, TrainedWeights
+from openmov.training.state import Position, random_state, random_state_kept, set_random_state
+from openmov.training.step import add_gradients, not_finite
+from openmov.types import ClipBatch, JointEmbeddings
+
+
+@runtime_checkable
+class Trainable(TrainedWeights, Protocol):
+    """An `nn.Module` that embeds clips and knows which of its weights train."""
+
+    def __call__(self, batch: ClipBatch) -> JointEmbeddings:
+        """One row a clip: training has one view each."""
+        ...
+
+    def train(self, mode: bool = True) -> object:
+        """As nn.Module's."""
+        ...
+
+
+Network = TypeVar("Network", bound=Trainable)
+
+
+@dataclass(frozen=True)
+class TrainingSummary:
+    """How a training went."""
+
+    steps: int
+    """Optimiser steps, those before a resumption included."""
+    epochs: int
+    """Epochs, likewise."""
+    best_epoch: int | None
+    """Counted from 0."""
+    best_validation: float | None
+    """None where nothing validates."""
+    seconds: float
+    """Wall time of this call."""
+    clips_per_second: float
+    """Clips of this call over that time, validation and checkpoints included."""
+    data_wait_share: float
+    """Share of that time spent waiting for clips."""
+
+
+def train(
+    model: Network,
+    source: ClipSource,
+    objective: Objective,
+    config: TrainingConfig,
+    folder: RunFolder,
+    provenance: Provenance,
+    *,
+    validate: Callable[[Network], float] | None = None,
+    progress: bool = True,
+    resume: bool = False,
+    checkpoint_seconds: float = 60.0,
+) -> TrainingSummary:
+    """Trains `model` (an nn.Module on its device) in place, and leaves metrics and checkpoints in `folder`.
+
+    `validate` gets the network in eval mode, without gradients, after every epoch; more is better, and without it the
+    newest epoch is the best. With `resume` the training goes on from the checkpoint `last`, from the start if a run
+    was stopped before its first one; a finished one returns at once. `last` is written every `checkpoint_seconds`,
+    after every epoch, and on Ctrl-C, which is raised again.
+
+    Raises ManifestError for clips without label or without any modality that is trained, VocabularyError for labels
+    that are not base, OpenMovError naming the videos for a loss that is not finite, CheckpointError and RunFolderError
+    where the folder does not fit, and StorageError.
+    """
+    if not len(source):
+        raise ManifestError("training", "there is no clip to train on", "check the manifest's split and labels")
+    parameters = trained_parameters(cast(nn.Module, model))
+    if not parameters:
+        raise OpenMovError("training", "the network has no weight that trains", "raise model.trainable_layers")
+    device = next(iter(parameters.values())).device
+    with folder.locked(), random_state_kept(device):
+        torch.manual_seed(config.seed)
+        begun = is_checkpoint(folder.last)
+        if begun and not resume:
+            raise RunFolderError(folder.path, "a training has begun there", "give --resume, or choose another --out")
+        optimizer = build_optimizer(parameters, config)
+        checkpoints = RunCheckpoints(folder, provenance, model, optimizer, parameters)
+        run = _Run(model, source, objective, config, optimizer, checkpoints, validate, checkpoint_seconds)
+        if begun:
+            run.restore()
+        return run.to_the_end(folder, progress)
+
+
+class _Run(Generic[Network]):
+    """The moving parts of one call of `train`."""
+
+    def __init__(
+        self,
+        model: Network,
+        source: ClipSource,
+        objective: Objective,
+        config: TrainingConfig,
+        optimizer: torch.optim.Optimizer,
+        checkpoints: RunCheckpoints,
+        validate: Callable[[Network], float] | None,
+        checkpoint_seconds: float,
+    ) -> None:
+        self.model, self.source, self.objective, self.config = model, source, objective, config
+        self.optimizer, self.checkpoints = optimizer, checkpoints
+        self.validate, self.checkpoint_seconds = validate, checkpoint_seconds
+        micro_batch_size = config.micro_batch_size or config.batch_size
+        self.plan = Plan(len(source), config.epochs, config.batch_size, micro_batch_size, config.seed)
+        self.warmup_steps = round(config.warmup_epochs * self.plan.steps_per_epoch)
+        self.weights = [weight for group in optimizer.param_groups for weight in group["params"]]
+        self.device = self.weights[0].device
+        self.position, self.random = Position(), random_state(self.device)
+        self.saved_step, self.saved_at = 0, time.monotonic()
+        self.stepped_at = self.saved_at
+        self.wait_seconds = 0.0
+
+    def restore(self) -> None:
+        self.position, self.random = self.checkpoints.restore()
+        set_random_state(self.random, self.device)
+        self.saved_step = self.position.step
+
+    def to_the_end(self, folder: RunFolder, progress: bool) -> TrainingSummary:
+        before, started = self.position, time.monotonic()
+        if before.epochs_done < self.config.epochs:
+            with (
+                open_log(folder, before.metrics_bytes, before.step) as log,
+                TrainingProgress(self.config.epochs, self.plan.steps_per_epoch, progress) as display,
+            ):
+                self._epochs_saved_on_interrupt(log, display)
+        return self._summary(before, time.monotonic() - started)
+
+    def _epochs_saved_on_interrupt(self, log: MetricsLog, display: TrainingProgress) -> None:
+        try:
+            with read_ahead(self.source, self.plan.steps_from(self.position.step)) as batches:
+                while self.position.epochs_done < self.config.epochs:
+                    self._epoch(batches, log, display)
+        except (KeyboardInterrupt, OpenMovError):
+            if self.position.step > self.saved_step:
+                self._save_last()
+            raise
+
+    def _epoch(self, batches: Iterator[ClipBatch], log: MetricsLog, display: TrainingProgress) -> None:
+        self.model.train()
+        self.stepped_at = time.monotonic()
+        for step in self.plan.epoch_steps(self.position.epochs_done, self.position.step):
+            self._step(step, batches, log, display)
+            if time.monotonic() - self.saved_at >= self.checkpoint_seconds:
+                self._save_last()
+        self._finish_epoch(log, display)
+
+    def _step(self, step: Step, batches: Iterator[ClipBatch], log: MetricsLog, display: TrainingProgress) -> None:
+        self.optimizer.zero_grad(set_to_none=True)
+        result = add_gradients(self.model, self.objective, step, batches, self.config, self.device)
+        norm = self._clipped_norm(result.video_ids)
+        rate = learning_rate(step.index, self.plan.total_steps, self.warmup_steps, self.config.learning_rate)
+        set_learning_rate(self.optimizer, rate)
+        seconds = max(1e-9, time.monotonic() - self.stepped_at)
+        self.stepped_at += seconds
+        self.wait_seconds += result.wait_seconds
+        loss, done = result.loss_sum / step.size, step.index + 1
+        speed = {"clips_per_second": step.size / seconds, "data_wait_share": min(1.0, result.wait_seconds / seconds)}
+        record = {"step": done, "epoch": step.epoch, "loss": loss, **result.by_modality}
+        metrics_bytes = log.write(record | {"learning_rate": rate, "gradient_norm": norm} | speed, done)
+        loss_sum = self.position.loss_sum + result.loss_sum
+        with interrupts_deferred():  # weights and position change together, or not at all
+            self.optimizer.step()
+            self.random = random_state(self.device)
+            self.position = replace(self.position, step=done, metrics_bytes=metrics_bytes, loss_sum=loss_sum)
+        display.step(done, loss, seconds=seconds, **speed)
+
+    def _clipped_norm(self, video_ids: tuple[str, ...]) -> float:
+        norm = nn.utils.get_total_norm([weight.grad for weight in self.weights if weight.grad is not None])
+        if not math.isfinite(float(norm)):
+            raise not_finite("gradient", video_ids)
+        if self.config.gradient_clip is not None:
+            nn.utils.clip_grads_with_norm_(self.weights, self.config.gradient_clip, norm)
+        return float(norm)
+
+    def _finish_epoch(self, log: MetricsLog, display: TrainingProgress) -> None:
+        epoch, step = self.position.epochs_done, self.position.step
+        loss, value = self.position.loss_sum / self.plan.num_clips, self._validation()
+        line = {"step": step, "epoch": epoch, "epoch_loss": loss, "validation": value}
+        done = replace(self.position, epochs_done=epoch + 1, metrics_bytes=log.write(line, step), loss_sum=0.0)
+        best = value is None or done.best_value is None or value > done.best_value
+        if best:
+            done = replace(done, best_epoch=epoch, best_value=value)
+            self.checkpoints.save_best(done, {"epoch_loss": loss, "validation": value})
+        if self.config.keep_epochs:
+            self.checkpoints.save_epoch(done, {"epoch_loss": loss, "validation": value})
+        self.position = done
+        self._save_last()
+        display.epoch(epoch, loss, value, best)
+
+    def _validation(self) -> float | None:
+        if self.validate is None:
+            return None
+        with random_state_kept(self.device), torch.no_grad():
+            self.model.train(False)
+            value = float(self.validate(self.model))
+        if not math.isfinite(value):
+            raise OpenMovError("training", f"validation gave {value}", "lower training.learning_rate")
+        return value
+
+    def _save_last(self) -> None:
+        self.checkpoints.save_last(self.position, self.random)
+        self.saved_step, self.saved_at = self.position.step, time.monotonic()
+
+    def _summary(self, before: Position, seconds: float) -> TrainingSummary:
+        epochs, steps = divmod(before.step, self.plan.steps_per_epoch)
+        clips = (self.config.epochs - epochs) * self.plan.num_clips - steps * self.config.batch_size
+        return TrainingSummary(
+            steps=self.position.step,
+            epochs=self.position.epochs_done,
+            best_epoch=self.position.best_epoch,
+            best_validation=self.position.best_value,
+            seconds=seconds,
+            clips_per_second=clips / max(seconds, 1e-9),
+            data_wait_share=self.wait_seconds / max(seconds, 1e-9),
+        )

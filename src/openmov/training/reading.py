@@ -1,0 +1,90 @@
+"""Reads batches ahead of the training that uses them.
+
+Knows nothing of files: a ClipSource may decode videos, look into a cache, or make numbers up.
+"""
+
+import queue
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Protocol
+
+import torch
+
+from openmov.training.order import Step
+from openmov.types import ClipBatch
+
+_AHEAD = 2
+_GOODBYE_SECONDS = 5.0
+
+
+class ClipSource(Protocol):
+    """The training clips, one view each."""
+
+    def __len__(self) -> int:
+        """Number of clips."""
+        ...
+
+    def batch(self, indices: Sequence[int], epoch: int) -> ClipBatch:
+        """The clips at these positions, in this order, as augmented in `epoch`.
+
+        Called on a thread of its own, one call at a time. Everything random must follow from (video id, epoch, seed)
+        and leave torch's global generator alone: then a resumed training sees what a straight one would have seen.
+        """
+        ...
+
+
+@contextmanager
+def read_ahead(source: ClipSource, steps: Iterable[Step]) -> Iterator[Iterator[ClipBatch]]:
+    """Yields the micro-batches of `steps` in order, reading at most two ahead on a background thread.
+
+    What goes wrong there is raised here, when the batch it befell is asked for.
+    """
+    ready: queue.Queue[ClipBatch | BaseException] = queue.Queue(maxsize=_AHEAD)
+    stop = threading.Event()
+
+    def fill() -> None:
+        try:
+            for step in steps:
+                for indices in step.micro_batches:
+                    if not _put(ready, source.batch(indices, step.epoch), stop):
+                        return
+        except BaseException as error:  # carried over to the loop's thread, which raises it
+            _put(ready, error, stop)
+
+    thread = threading.Thread(target=fill, name="openmov-read-ahead", daemon=True)
+    thread.start()
+    try:
+        yield _received(ready)
+    finally:
+        stop.set()
+        thread.join(_GOODBYE_SECONDS)  # a source that hangs must not keep an interrupted training from ending
+
+
+def on_device(batch: ClipBatch, device: torch.device) -> ClipBatch:
+    """The batch with its tensors on `device`."""
+    return replace(
+        batch,
+        inputs={modality: tensor.to(device, non_blocking=True) for modality, tensor in batch.inputs.items()},
+        present={modality: mask.to(device, non_blocking=True) for modality, mask in batch.present.items()},
+        frozen=None if batch.frozen is None else batch.frozen.to(device, non_blocking=True),
+    )
+
+
+def _put(ready: queue.Queue[ClipBatch | BaseException], item: ClipBatch | BaseException, stop: threading.Event) -> bool:
+    while not stop.is_set():
+        try:
+            ready.put(item, timeout=0.1)
+            return True
+        except queue.Full:
+            continue
+    return False
+
+
+def _received(ready: queue.Queue[ClipBatch | BaseException]) -> Iterator[ClipBatch]:
+    while True:
+        item = ready.get()
+        if isinstance(item, BaseException):
+            raise item
+        yield item

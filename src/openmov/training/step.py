@@ -1,0 +1,114 @@
+"""The gradients of one optimiser step, added up over its micro-batches.
+
+Each micro-batch adds the sum of its clips' losses divided by the clips of the whole step, so however a batch is
+divided, its gradient is the same. Knows nothing of optimisers, files or checkpoints.
+"""
+
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+import torch
+
+from openmov.config.schema import TrainingConfig
+from openmov.errors import ManifestError, OpenMovError
+from openmov.training.modality_dropout import drop_modalities
+from openmov.training.objective import Loss, Objective
+from openmov.training.order import Step
+from openmov.training.reading import on_device
+from openmov.types import ClipBatch, JointEmbeddings, Modality
+
+Embed = Callable[[ClipBatch], JointEmbeddings]
+
+
+@dataclass(frozen=True)
+class StepLoss:
+    """What one step's clips gave."""
+
+    loss_sum: float
+    """Of equation 9, over clips."""
+    by_modality: dict[str, float | None]
+    """`loss_video` ...: mean cross-entropy over the clips that have the modality; None if no clip has."""
+    video_ids: tuple[str, ...]
+    """In order."""
+    wait_seconds: float
+    """Spent waiting for the source."""
+
+
+def add_gradients(
+    embed: Embed,
+    objective: Objective,
+    step: Step,
+    batches: Iterator[ClipBatch],
+    config: TrainingConfig,
+    device: torch.device,
+) -> StepLoss:
+    """Takes the step's micro-batches from `batches` and adds the gradient of their mean loss to the weights'.
+
+    Raises OpenMovError naming the videos whose loss is not finite, and what source and objective raise.
+    """
+    losses: list[Loss] = []
+    video_ids: list[str] = []
+    began, worked_seconds = time.monotonic(), 0.0
+    for batch in islice(batches, len(step.micro_batches)):
+        arrived = time.monotonic()
+        loss = batch_loss(embed, objective, batch, step.epoch, config, device)
+        (loss.total / step.size).backward()
+        losses.append(loss)
+        video_ids.extend(batch.video_ids)
+        worked_seconds += time.monotonic() - arrived
+    assert len(video_ids) == step.size, "the source gave other clips than it was asked for"
+    return StepLoss(
+        loss_sum=math.fsum(float(loss.total.detach()) for loss in losses),
+        by_modality=_means(losses),
+        video_ids=tuple(video_ids),
+        wait_seconds=time.monotonic() - began - worked_seconds,
+    )
+
+
+def batch_loss(
+    embed: Embed, objective: Objective, batch: ClipBatch, epoch: int, config: TrainingConfig, device: torch.device
+) -> Loss:
+    """The loss of a micro-batch: the forward pass in the precision asked for, the loss itself in float32 or better.
+
+    Raises ManifestError for a clip without any modality, OpenMovError for a loss that is not finite.
+    """
+    batch = on_device(drop_modalities(batch, config.modality_dropout, epoch, config.seed), device)
+    with torch.autocast(device.type, torch.bfloat16, enabled=config.precision == "bf16"):
+        embeddings = embed(batch)
+    loss = objective(embeddings, batch.labels, batch.video_ids)
+    if loss.count < len(batch):
+        _refuse_empty(batch.video_ids, embeddings)
+    finite = torch.isfinite(loss.per_clip.detach()).tolist()
+    faulty = [video_id for video_id, good in zip(batch.video_ids, finite, strict=True) if not good]
+    if faulty:
+        raise not_finite("loss", faulty)
+    return loss
+
+
+def not_finite(quantity: str, video_ids: Sequence[str]) -> OpenMovError:
+    """The error for a loss or gradient that is infinite or no number."""
+    what = f"the {quantity} is not finite; videos: {_shown(video_ids)}"
+    return OpenMovError("training", what, "check them with openmov check, or lower training.learning_rate")
+
+
+def _refuse_empty(video_ids: Sequence[str], embeddings: JointEmbeddings) -> None:
+    masks = [embeddings.present[modality] for modality in embeddings.fused]
+    present = torch.stack(masks).any(0).tolist()
+    empty = [video_id for video_id, good in zip(video_ids, present, strict=True) if not good]
+    what = f"no {' or '.join(sorted(embeddings.fused))} in: {_shown(empty)}"
+    raise ManifestError("training", what, "drop these videos from the training split")
+
+
+def _means(losses: Sequence[Loss]) -> dict[str, float | None]:
+    means: dict[str, float | None] = {}
+    for modality in (m for m in Modality if any(m in loss.counts for loss in losses)):
+        count = sum(loss.counts.get(modality, 0) for loss in losses)
+        means[f"loss_{modality}"] = sum(loss.sums.get(modality, 0.0) for loss in losses) / count if count else None
+    return means
+
+
+def _shown(video_ids: Sequence[str]) -> str:
+    return ", ".join(video_ids[:5]) + (f" and {len(video_ids) - 5} more" if len(video_ids) > 5 else "")
