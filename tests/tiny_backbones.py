@@ -12,7 +12,11 @@ from tokenizers.pre_tokenizers import WhitespaceSplit
 from tokenizers.processors import TemplateProcessing
 from transformers import CLIPConfig, CLIPModel, PreTrainedTokenizerFast
 
-WORDS = ["a", "photo", "video", "of", "the", "person", "doing", "something", "star", "circle", "square", "ring", "cross", "heart", "moon", "arrow", "moving", "left", "right", "up", "down", "growing", "shrinking", "spinning", "shaking", "making", "noise", "tone", "low", "high", "rising", "falling"]
+_VOCABULARY = (
+    "a photo video of the person doing something star circle square ring cross heart moon arrow "
+    "moving left right up down growing shrinking spinning shaking making noise tone low high rising falling"
+)
+WORDS = tuple(_VOCABULARY.split())
 """What the tokenizer knows unless told otherwise."""
 
 

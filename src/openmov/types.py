@@ -21,7 +21,7 @@ Axis words used in every shape of the project:
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from jaxtyping import Bool, Float
 from torch import Tensor
@@ -101,6 +101,7 @@ class ClassEmbeddings:
     """Unit rows: mean over templates of normalised text embeddings, normalised again."""
 
 
+@runtime_checkable
 class Scorer(Protocol):
     """The one thing evaluation, prediction and baselines agree on."""
 

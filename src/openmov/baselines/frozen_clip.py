@@ -8,11 +8,14 @@ from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
+from openmov.model.backbones import Backbone
+from openmov.model.encoders import FrozenFrameEncoder
+from openmov.model.joint import frame_average
 from openmov.model.similarity import class_probabilities
 from openmov.text.vocabulary import Vocabulary
-from openmov.types import ClassEmbeddings, JointEmbeddings, Modality
+from openmov.types import ClassEmbeddings, ClipBatch, JointEmbeddings, Modality
 
 
 @dataclass(frozen=True)
@@ -34,3 +37,20 @@ class FrozenCLIPRule:
         rows = class_probabilities(embeddings.frozen, classes, self.tau)
         seen = embeddings.present[Modality.VIDEO][:, None]
         return torch.where(seen, rows, torch.full_like(rows, 1 / rows.shape[-1]))
+
+
+class FrozenCLIP(nn.Module):
+    """The network of that rule: the frozen video encoder and nothing else."""
+
+    def __init__(self, backbone: Backbone, encoder_chunk: int = 32) -> None:
+        super().__init__()
+        self.encoder = FrozenFrameEncoder(backbone.image_encoder(), backbone.dim, chunk=encoder_chunk)
+
+    def forward(self, batch: ClipBatch) -> JointEmbeddings:
+        """Frame averages, one row a view. Raises ValueError for a batch without video."""
+        if batch.frozen is None and Modality.VIDEO not in batch.inputs:
+            raise ValueError("frozen CLIP answers from video alone, and the batch holds none")
+        v = batch.frozen if batch.frozen is not None else batch.inputs[Modality.VIDEO]
+        frames = v.flatten(0, 1) if batch.frozen is not None else self.encoder(v.flatten(0, 1))
+        present = batch.present[Modality.VIDEO].repeat_interleave(v.shape[1])
+        return JointEmbeddings({}, {Modality.VIDEO: present}, frame_average(frames))

@@ -6,15 +6,16 @@ Defaults are the paper's (Kinetics-700, ViT-B/16), or, where it is silent, the r
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, model_validator
 
+PositiveInt = Annotated[int, Field(strict=True, gt=0)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Method = Literal["mov", "video_only", "flow_only", "audio_only"]
 ModalityName = Literal["video", "flow", "audio"]
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
 
 
 class BackboneConfig(_Section):
@@ -65,7 +66,7 @@ class TVL1Config(_Section):
 class FlowConfig(_Section):
     max_displacement_px: PositiveFloat = 20.0
     """Displacements are clamped to this at the working size (paper: 20)."""
-    short_side: PositiveInt = 256
+    short_side: Annotated[int, Field(strict=True, ge=16)] = 256
     """Working size: the short side in pixels at which flow is computed."""
     min_gap_seconds: PositiveFloat = 0.02
     """A frame's successor is at least so much later."""
@@ -149,8 +150,6 @@ class TrainingConfig(_Section):
     """Of new weights, order of clips and views."""
     keep_epochs: bool = False
     """Keep the trained weights of every epoch, for accuracy over epochs measured afterwards."""
-    num_workers: Annotated[int, Field(ge=0)] = 0
-    """Processes that read clips ahead of training."""
 
 
 class PredictionConfig(_Section):
@@ -177,7 +176,7 @@ class Recipe(_Section):
     prediction: PredictionConfig = PredictionConfig()
 
     @model_validator(mode="after")
-    def _modalities_suit_the_method(self) -> "Recipe":
+    def _parts_suit_each_other(self) -> "Recipe":
         modalities = self.model.modalities
         if len(set(modalities)) < len(modalities):
             raise ValueError(f"model.modalities names one twice: {', '.join(modalities)}")
@@ -186,6 +185,11 @@ class Recipe(_Section):
         single = self.model.method.removesuffix("_only")
         if self.model.method != "mov" and modalities != (single,):
             raise ValueError(f"model.modalities of the method {self.model.method} is ({single},)")
+        low, high = self.video.crop_area
+        if not 0 < low <= high:
+            raise ValueError(f"video.crop_area is ({low}, {high}), not (smallest, largest)")
+        if self.video.crop_size > self.video.short_side:
+            raise ValueError("video.crop_size is more than video.short_side")
         if self.audio.crop_columns > self.audio.total_columns:
             raise ValueError("audio.crop_columns is more than audio.total_columns")
         micro = self.training.micro_batch_size

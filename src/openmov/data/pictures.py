@@ -9,7 +9,7 @@ frozen video encoder comes in as a function from pictures to vectors.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -26,6 +26,7 @@ from openmov.modalities.rgb import RGB_VERSION, normalise, resize_crop
 Images = Float[torch.Tensor, "time 3 height width"]
 
 
+@runtime_checkable
 class FrameEmbedder(Protocol):
     """The frozen video encoder, as the data room sees it."""
 

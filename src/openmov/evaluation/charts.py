@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from openmov.evaluation.metrics import Proportion
 
-_WIDTH, _HEIGHT = 520, 300
-_LEFT, _RIGHT, _TOP, _BOTTOM = 44, 128, 14, 44
-_LABEL_GAP = 16
+_WIDTH, _HEIGHT = 520.0, 300.0
+_LEFT, _RIGHT, _TOP, _BOTTOM = 44.0, 128.0, 14.0, 44.0
+_LABEL_GAP = 16.0
 """Least distance between two labels at the right edge."""
 _LONGEST_NAME = 11
 """Letters of a name that fit beside its value at the right edge."""
@@ -79,11 +79,11 @@ def line_chart(
     xs = sorted({x for line in lines for x, _ in line.points})
     if not xs:
         raise ValueError("a chart needs a point")
-    factor = 100 if percent else 1
+    factor = 100.0 if percent else 1.0
     top = max([y for line in lines for _, y in line.points] + [level.value for level in levels]) * factor
-    y_ticks = nice_ticks(0, min(top, 100) if percent else top, cover=True)
+    y_ticks = nice_ticks(0.0, min(top, 100.0) if percent else top, cover=True)
     x = _Scale(xs[0], xs[-1], _LEFT, _WIDTH - _RIGHT, log_x)
-    y = _Scale(0, y_ticks[-1] / factor, _HEIGHT - _BOTTOM, _TOP)
+    y = _Scale(0.0, y_ticks[-1] / factor, _HEIGHT - _BOTTOM, _TOP)
     x_ticks = xs if log_x else [tick for tick in nice_ticks(xs[0], xs[-1], whole=True) if xs[0] <= tick <= xs[-1]]
     digits = 1 if percent else 2
     ends = [(line.points[-1][1], line.name, line.tone) for line in lines if line.points]
@@ -101,34 +101,23 @@ def line_chart(
 
 def meter(share: Proportion, tone: str) -> Markup:
     """A bar from 0 to 1 with its interval as a whisker; decoration for a table cell that already says the number."""
-    value, low, high = (100 * part for part in (share.value, share.low, share.high))
-    return Markup(
-        '<svg class="meter" viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden="true">'
-        '<rect class="track" x="0" y="1" width="100" height="6"/>'
-        f'<rect class="fill {escape(tone)}" x="0" y="1" width="{value:.2f}" height="6"/>'
-        f'<rect class="whisker" x="{low:.2f}" y="3.25" width="{high - low:.2f}" height="1.5"/></svg>'
-    )
+    whisker = Markup('<rect class="whisker" x="{:.2f}" y="3.25" width="{:.2f}" height="1.5"/>')
+    return _bar(share.value, tone, whisker.format(100 * share.low, 100 * (share.high - share.low)))
 
 
 def bar(share: float, tone: str) -> Markup:
     """A plain bar from 0 to 1."""
-    return Markup(
-        '<svg class="meter" viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden="true">'
-        '<rect class="track" x="0" y="1" width="100" height="6"/>'
-        f'<rect class="fill {escape(tone)}" x="0" y="1" width="{100 * share:.2f}" height="6"/></svg>'
-    )
+    return _bar(share, tone, Markup())
 
 
 def diverging_bar(change: float, largest: float) -> Markup:
     """A bar from the middle to the right (better) or to the left (worse); `largest` fills a half."""
     width = 100 * abs(change) / largest if largest else 0.0
-    start = 0.0 if change >= 0 else -width
-    tone = "good" if change >= 0 else "bad"
     return Markup(
         '<svg class="diverging" viewBox="-100 0 200 10" preserveAspectRatio="none" aria-hidden="true">'
-        f'<rect class="fill {tone}" x="{start:.2f}" y="1" width="{width:.2f}" height="8"/>'
+        '<rect class="fill {}" x="{:.2f}" y="1" width="{:.2f}" height="8"/>'
         '<line class="axis" x1="0" x2="0" y1="0" y2="10"/></svg>'
-    )
+    ).format("good" if change >= 0 else "bad", 0.0 if change >= 0 else -width, width)
 
 
 def nice_ticks(low: float, high: float, *, whole: bool = False, cover: bool = False) -> list[float]:
@@ -147,7 +136,7 @@ def nice_ticks(low: float, high: float, *, whole: bool = False, cover: bool = Fa
 
 
 def spread(places: Sequence[float], gap: float, low: float, high: float) -> list[float]:
-    """Moves places apart until neighbours are at least `gap` away, in the same order, within [low, high] if they fit."""
+    """Moves places until neighbours are at least `gap` apart, keeping their order, within [low, high] if they fit."""
     order = sorted(range(len(places)), key=lambda i: places[i])
     moved = [min(max(place, low), high) for place in places]
     for before, after in pairwise(order):
@@ -159,39 +148,49 @@ def spread(places: Sequence[float], gap: float, low: float, high: float) -> list
     return moved
 
 
-def _svg(parts: Sequence[str], alt: str) -> Markup:
+def _bar(share: float, tone: str, above: Markup) -> Markup:
     return Markup(
-        f'<svg class="chart" viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{escape(alt)}">'
-        f"{''.join(parts)}</svg>"
-    )
+        '<svg class="meter" viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden="true">'
+        '<rect class="track" x="0" y="1" width="100" height="6"/>'
+        '<rect class="fill {}" x="0" y="1" width="{:.2f}" height="6"/>{}</svg>'
+    ).format(tone, 100 * share, above)
 
 
-def _y_tick(at_px: float, tick: float) -> str:
-    return (
-        f'<line class="grid" x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{at_px:.1f}" y2="{at_px:.1f}"/>'
-        f'<text class="tick" x="{_LEFT - 6}" y="{at_px + 4:.1f}" text-anchor="end">{tick:g}</text>'
-    )
+def _svg(parts: Sequence[Markup], alt: str) -> Markup:
+    frame = Markup('<svg class="chart" viewBox="0 0 {:g} {:g}" role="img" aria-label="{}">{}</svg>')
+    return frame.format(_WIDTH, _HEIGHT, alt, Markup().join(parts))
 
 
-def _x_tick(at_px: float, tick: float) -> str:
-    return f'<text class="tick" x="{at_px:.1f}" y="{_HEIGHT - _BOTTOM + 18}" text-anchor="middle">{tick:g}</text>'
+def _y_tick(at_px: float, tick: float) -> Markup:
+    return Markup(
+        '<line class="grid" x1="{:g}" x2="{:g}" y1="{:.1f}" y2="{:.1f}"/>'
+        '<text class="tick" x="{:g}" y="{:.1f}" text-anchor="end">{:g}</text>'
+    ).format(_LEFT, _WIDTH - _RIGHT, at_px, at_px, _LEFT - 6, at_px + 4, tick)
 
 
-def _level(at_px: float, tone: str) -> str:
-    return f'<line class="level {escape(tone)}" x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{at_px:.1f}" y2="{at_px:.1f}"/>'
+def _x_tick(at_px: float, tick: float) -> Markup:
+    text = Markup('<text class="tick" x="{:.1f}" y="{:g}" text-anchor="middle">{:g}</text>')
+    return text.format(at_px, _HEIGHT - _BOTTOM + 18, tick)
 
 
-def _line(points: Sequence[tuple[float, float]], line: Line) -> str:
+def _level(at_px: float, tone: str) -> Markup:
+    line = Markup('<line class="level {}" x1="{:g}" x2="{:g}" y1="{:.1f}" y2="{:.1f}"/>')
+    return line.format(tone, _LEFT, _WIDTH - _RIGHT, at_px, at_px)
+
+
+def _line(points: Sequence[tuple[float, float]], line: Line) -> Markup:
     path = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
-    dots = "".join(f'<circle class="{escape(line.tone)}" cx="{x:.1f}" cy="{y:.1f}" r="2.6"/>' for x, y in points)
+    dot = Markup('<circle class="{}" cx="{:.1f}" cy="{:.1f}" r="2.6"/>')
+    dots = Markup().join(dot.format(line.tone, x, y) for x, y in points)
     dashed = " dashed" if line.dashed else ""
-    return f'<polyline class="line {escape(line.tone)}{dashed}" points="{path}"/>{dots}'
+    return Markup('<polyline class="line {}{}" points="{}"/>{}').format(line.tone, dashed, path, dots)
 
 
-def _end_labels(ends: Sequence[tuple[float, str, str]]) -> list[str]:
+def _end_labels(ends: Sequence[tuple[float, str, str]]) -> list[Markup]:
     places = spread([at_px for at_px, _, _ in ends], _LABEL_GAP, _TOP, _HEIGHT - _BOTTOM)
+    label = Markup('<text class="end {}" x="{:g}" y="{:.1f}">{}</text>')
     return [
-        f'<text class="end {escape(tone)}" x="{_WIDTH - _RIGHT + 8}" y="{place + 4:.1f}">{escape(text)}</text>'
+        label.format(tone, _WIDTH - _RIGHT + 8, place + 4, text)
         for place, (_, text, tone) in zip(places, ends, strict=True)
     ]
 
@@ -200,10 +199,8 @@ def _short(name: str) -> str:
     return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}…"
 
 
-def _axis_names(x_label: str, y_label: str) -> str:
-    middle = (_LEFT + _WIDTH - _RIGHT) / 2
-    up = (_TOP + _HEIGHT - _BOTTOM) / 2
-    return (
-        f'<text class="name" x="{middle}" y="{_HEIGHT - 6}" text-anchor="middle">{escape(x_label)}</text>'
-        f'<text class="name" transform="translate(11 {up}) rotate(-90)" text-anchor="middle">{escape(y_label)}</text>'
-    )
+def _axis_names(x_label: str, y_label: str) -> Markup:
+    return Markup(
+        '<text class="name" x="{:g}" y="{:g}" text-anchor="middle">{}</text>'
+        '<text class="name" transform="translate(11 {:g}) rotate(-90)" text-anchor="middle">{}</text>'
+    ).format((_LEFT + _WIDTH - _RIGHT) / 2, _HEIGHT - 6, x_label, (_TOP + _HEIGHT - _BOTTOM) / 2, y_label)

@@ -271,7 +271,8 @@ def method_row(
     method: str, base: Evaluation | None, novel: Evaluation | None, *, kind: MethodKind = "other", note: str = ""
 ) -> MethodRow:
     """A row from what was measured on base and on novel clips."""
-    return MethodRow(method, base and base.accuracy, novel and novel.accuracy, kind, note)
+    on_base, on_novel = (evaluation.accuracy if evaluation else None for evaluation in (base, novel))
+    return MethodRow(method, on_base, on_novel, kind, note)
 
 
 def class_changes(before: Evaluation, after: Evaluation) -> tuple[ClassChange, ...]:

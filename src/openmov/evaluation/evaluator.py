@@ -1,7 +1,7 @@
 """Runs any Scorer over batches of labelled clips and keeps what it answered.
 
-The vocabulary is given, never taken from training. Every sample of every batch counts, the last, smaller batch included;
-the result depends neither on the batch size nor on the order. Knows a Scorer and no model.
+The vocabulary is given, never taken from training. Every sample of every batch counts, the last, smaller batch
+included; the result depends neither on the batch size nor on the order. Knows a Scorer and no model.
 """
 
 from collections.abc import Iterable

@@ -1,7 +1,7 @@
 """What each figure of a report shows: content in, chart or chosen rows out.
 
-The colours say the same everywhere: one tone for base classes, one for novel ones, grey for frozen CLIP. Knows nothing of
-pages.
+The colours say the same everywhere: one tone for base classes, one for novel ones, grey for frozen CLIP. Knows
+nothing of pages.
 """
 
 from collections.abc import Sequence

@@ -71,7 +71,7 @@ def accuracy(correct: Bool[np.ndarray, "samples"]) -> Proportion:
 
 def order_of_answers(probabilities: Float[np.ndarray, "samples classes"]) -> Int[np.ndarray, "samples classes"]:
     """Classes from most to least probable; equal ones stay in the vocabulary's order."""
-    return np.argsort(-probabilities, axis=1, kind="stable")
+    return np.asarray(np.argsort(-probabilities, axis=1, kind="stable"))
 
 
 def true_ranks(
@@ -82,7 +82,8 @@ def true_ranks(
     Of equally probable classes the first in the vocabulary goes first, so a scorer that says nothing is right by
     chance, not always.
     """
-    return np.argmax(order_of_answers(probabilities) == labels[:, None], axis=1) + 1
+    found: np.ndarray = order_of_answers(probabilities) == labels[:, None]
+    return np.asarray(found.argmax(axis=1) + 1)
 
 
 def top_k_accuracy(ranks: Int[np.ndarray, "samples"], k: int) -> Proportion:
@@ -96,7 +97,7 @@ def per_class_accuracy(
     """Accuracy of each class; NaN for a class without samples."""
     counts = np.bincount(labels, minlength=num_classes)
     hits = np.bincount(labels, weights=correct, minlength=num_classes)
-    return np.divide(hits, counts, out=np.full(num_classes, np.nan), where=counts > 0)
+    return np.asarray(np.divide(hits, counts, out=np.full(num_classes, np.nan), where=counts > 0))
 
 
 def mean_class_accuracy(labels: Int[np.ndarray, "samples"], correct: Bool[np.ndarray, "samples"]) -> float:

@@ -71,10 +71,9 @@ def results(extra: Extra) -> tuple[PaperRow, ...]:
 
 def margins(extra: Extra) -> tuple[float, float]:
     """MOV minus CLIP in points: base, novel."""
-    rows = {row.method: row for row in results(extra)}
-    mov, clip = rows["MOV"], rows["CLIP"]
-    assert mov.base and clip.base and mov.novel and clip.novel
-    return mov.base - clip.base, mov.novel - clip.novel
+    rows = {row[0]: row for row in published()[_RESULTS[extra]]["rows"]}
+    base, novel = (rows["MOV"][column] - rows["CLIP"][column] for column in (2, 3))
+    return base, novel
 
 
 def sweep(extra: Extra) -> PaperSweep:

@@ -1,6 +1,7 @@
 """Frames, flow and spectrograms as PNG files in memory.
 
-Small frames are enlarged by whole factors, so that their pixels stay crisp; large ones are reduced. Knows nothing of pages.
+Small frames are enlarged by whole factors, so that their pixels stay crisp; large ones are reduced. Knows nothing
+of pages.
 """
 
 import io
@@ -57,9 +58,7 @@ def film_strip(images: UInt8[np.ndarray, "time height width 3"]) -> bytes:
     return _png(strip)
 
 
-def flow_colours(
-    flow_px: Float[np.ndarray, "*shape 2"], max_displacement_px: float
-) -> UInt8[np.ndarray, "*shape 3"]:
+def flow_colours(flow_px: Float[np.ndarray, "*shape 2"], max_displacement_px: float) -> UInt8[np.ndarray, "*shape 3"]:
     """Direction as hue, displacement as strength, from dark grey (none) to full colour (`max_displacement_px` or more).
 
     Red is to the right, then through yellow-green (down), cyan (left) and violet (up), as the legend shows.
@@ -68,12 +67,11 @@ def flow_colours(
     hue = np.arctan2(flow_px[..., 1], flow_px[..., 0]) / (2 * np.pi) % 1
     distance = np.abs((hue[..., None] * 6 - np.array([0, 2, 4]) + 3) % 6 - 3)  # of the hue from red, green, blue
     full = np.clip(2 - distance, 0, 1)
-    return np.round(_STILL + strength[..., None] * (255 * full - _STILL)).astype(np.uint8)
+    colours: np.ndarray = np.round(_STILL + strength[..., None] * (255 * full - _STILL)).astype(np.uint8)
+    return colours
 
 
-def flow_picture(
-    flow_px: Float[np.ndarray, "time height width 2"], max_displacement_px: float | None = None
-) -> bytes:
+def flow_picture(flow_px: Float[np.ndarray, "time height width 2"], max_displacement_px: float | None = None) -> bytes:
     """A strip of flow pictures, coloured by `flow_colours`; by default up to the `typical_largest` displacement.
 
     Raises ValueError where there is no frame.
@@ -82,7 +80,7 @@ def flow_picture(
 
 
 def typical_largest(flow_px: Float[np.ndarray, "time height width 2"]) -> float:
-    """The displacement in pixels that one point in a hundred exceeds, at least 0.5: a scale that outliers do not set."""
+    """The displacement in pixels that one point in a hundred exceeds, at least 0.5: outliers do not set the scale."""
     if flow_px.size == 0:
         return _LEAST_FULL_PX
     return max(_LEAST_FULL_PX, float(np.percentile(np.linalg.norm(flow_px, axis=-1), 99)))

@@ -1,7 +1,7 @@
 """Writes a report: one self-contained `report.html`, and `report.json` with every number in it.
 
-The page needs no network, no script and no file beside it. Both files are written atomically, and the same content gives
-the same bytes.
+The page needs no network, no script and no file beside it. Both files are written atomically, and the same content
+gives the same bytes.
 """
 
 import json

@@ -1,7 +1,7 @@
 """What one evaluation found: every sample's answer, and the figures that follow from them.
 
-Plain values only, so that results can be stored, read back and compared without a network. Figures are computed from the
-records each time, hence a file that was read back cannot disagree with itself.
+Plain values only, so that results can be stored, read back and compared without a network. Figures are computed from
+the records each time, hence a file that was read back cannot disagree with itself.
 """
 
 from collections import Counter
@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Bool, Int
@@ -109,7 +109,7 @@ class Evaluation:
     @property
     def correct(self) -> Bool[np.ndarray, "samples"]:
         """Which records are right."""
-        return self._ranks == 1
+        return np.array([record.rank == 1 for record in self.records])
 
     @property
     def accuracy(self) -> Proportion:
@@ -131,10 +131,9 @@ class Evaluation:
         """Every class, also one without videos, in the vocabulary's order."""
         count = Counter(record.label for record in self.records)
         right = Counter(record.label for record in self.records if record.rank == 1)
-        roles: list[Role] = ["base"] * len(self.base) + ["novel"] * len(self.novel)
-        return tuple(
-            ClassResult(name, role, right[name], count[name]) for name, role in zip(self.class_names, roles, strict=True)
-        )
+        roles: dict[str, Role] = dict.fromkeys(self.base, "base")
+        roles |= dict.fromkeys(self.novel, "novel")
+        return tuple(ClassResult(name, role, right[name], count[name]) for name, role in roles.items())
 
     def accuracy_of(self, role: Role) -> Proportion:
         """Accuracy on the videos whose class is base, or novel (generalised). ValueError where there is none."""
@@ -162,7 +161,7 @@ class Evaluation:
         }
 
     @classmethod
-    def from_json(cls, fields: Mapping[str, Any], where: str | Path = "evaluation") -> Self:
+    def from_json(cls, fields: Mapping[str, Any], where: str | Path = "evaluation") -> "Evaluation":
         """What `to_json` gave. Raises RunFolderError (naming `where`) for anything else."""
         mend = "evaluate again with this version of openmov"
         if fields.get("format_version") != FORMAT_VERSION:
@@ -199,6 +198,4 @@ def paired_difference(ours: Evaluation, theirs: Evaluation, *, seed: int = 0) ->
 
 def _record(fields: Mapping[str, Any]) -> SampleRecord:
     plain = dict(fields)
-    return SampleRecord(
-        names=tuple(plain.pop("names")), probabilities=tuple(plain.pop("probabilities")), **plain
-    )
+    return SampleRecord(names=tuple(plain.pop("names")), probabilities=tuple(plain.pop("probabilities")), **plain)

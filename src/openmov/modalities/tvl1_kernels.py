@@ -228,28 +228,28 @@ def _iterate(s, grid, bound, speed, count, changes):
 
 @compiled
 @no_type_check
-def _safe_count(earlier, latest, gap, limit):
-    """How many iterations surely do not bring the change below `limit`, judged by its decay over the last `gap`."""
-    if latest >= earlier:
+def _safe_count(change, limit, done):
+    """How many iterations surely do not bring the change below `limit`, given that it falls about as 1 / `done`.
+
+    Where it falls faster it does so from the start, so the first ones go singly; the square root is caution.
+    """
+    if done < BLOCK:
+        return 1
+    if limit <= 0:
         return BLOCK
-    steps = gap * np.log(limit / latest) / np.log(latest / earlier)
-    return int(min(max(0.7 * steps, 1.0), BLOCK))
+    return int(min(max(done * (np.sqrt(change / limit) - 1.0), 1.0), BLOCK))
 
 
 @compiled
 @no_type_check
 def _relax(state, grid, bound, speed, limit, iterations, changes):
     """Iterate until the sum of squared changes is at most `limit`, or `iterations` times; whether that was reached."""
-    done, count, latest = 0, 1, np.float32(np.inf)
-    while done < iterations and latest > limit:
-        count = min(count, iterations - done)
+    done, change = 0, np.float32(0)
+    while done < iterations and (done == 0 or change > limit):
+        count = min(_safe_count(change, limit, done), iterations - done)
         _iterate(state, grid, bound, speed, count, changes)
-        done += count
-        earlier, latest = latest, changes[count - 1]
-        gap, count = count, 1
-        if gap < done and latest > limit:
-            count = _safe_count(earlier, latest, gap, limit)
-    return latest <= limit
+        done, change = done + count, changes[count - 1]
+    return change <= limit
 
 
 @compiled

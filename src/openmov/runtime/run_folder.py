@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from openmov.errors import RunFolderError
 from openmov.runtime.atomic import storage_errors, write_text
@@ -41,7 +41,7 @@ class RunFolder:
     """Local date and time, to the second."""
 
     @classmethod
-    def create(cls, path: Path, recipe: Mapping[str, Any], fingerprint: str, *, resume: bool = False) -> Self:
+    def create(cls, path: Path, recipe: Mapping[str, Any], fingerprint: str, *, resume: bool = False) -> "RunFolder":
         """Makes the folder of a new run; with `resume`, opens it if it already holds this very run.
 
         Raises RunFolderError where it holds another run or foreign files (or, without `resume`, this run already),
@@ -62,7 +62,7 @@ class RunFolder:
         return folder
 
     @classmethod
-    def open(cls, path: Path, fingerprint: str | None = None) -> Self:
+    def open(cls, path: Path, fingerprint: str | None = None) -> "RunFolder":
         """Opens the folder of a run; with a fingerprint, only if it is that run's. Raises RunFolderError."""
         try:
             about = json.loads((path / _RUN).read_text(encoding="utf-8"))

@@ -7,7 +7,7 @@ Built from base class embeddings alone, it cannot see a novel name. Knows nothin
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float
@@ -37,6 +37,7 @@ class Loss:
         return self.per_clip.sum()
 
 
+@runtime_checkable
 class Objective(Protocol):
     """What the loop minimises."""
 

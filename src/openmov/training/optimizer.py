@@ -66,7 +66,7 @@ def load_optimizer_tensors(
     states: dict[str, dict[str, Any]] = {}
     for key, value in tensors.items():
         moment, name = key.split("/", 1)
-        states.setdefault(name, {})[moment] = value
+        states.setdefault(name, {})[moment] = value.clone()  # torch would keep the caller's tensor, and step into it
     name_of = {id(parameter): name for name, parameter in parameters.items()}
     in_order = [name_of[id(parameter)] for group in optimizer.param_groups for parameter in group["params"]]
     saved = optimizer.state_dict()

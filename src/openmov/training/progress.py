@@ -5,7 +5,6 @@ Everything goes to stderr. Knows nothing of what is trained.
 
 import time
 from types import TracebackType
-from typing import Self
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
@@ -28,7 +27,7 @@ class TrainingProgress:
         )
         self._task = self._bar.add_task("", total=steps_per_epoch, epoch=f"1/{epochs}", figures="")
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "TrainingProgress":
         self._bar.start()
         return self
 

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 
@@ -19,6 +19,7 @@ _AHEAD = 2
 _GOODBYE_SECONDS = 5.0
 
 
+@runtime_checkable
 class ClipSource(Protocol):
     """The training clips, one view each."""
 

@@ -55,7 +55,7 @@ def add_gradients(
     for batch in islice(batches, len(step.micro_batches)):
         arrived = time.monotonic()
         loss = batch_loss(embed, objective, batch, step.epoch, config, device)
-        (loss.total / step.size).backward()
+        torch.autograd.backward(loss.total / step.size)
         losses.append(loss)
         video_ids.extend(batch.video_ids)
         worked_seconds += time.monotonic() - arrived

@@ -34,7 +34,15 @@ from openmov.evaluation.result import Failure, Role
 NUM_BASE, NUM_NOVEL, CLIPS_A_CLASS = 40, 24, 8
 _SHAPES = ("circle", "square", "triangle", "star", "cross", "ring", "diamond", "heart")
 _MOTIONS = ("moving left", "moving right", "moving up", "moving down", "growing", "shrinking", "spinning", "shaking")
-_SOUNDS = ("a low tone", "a high tone", "a rising tone", "a falling tone", "noise", "a beeping sound", "a buzzing sound")
+_SOUNDS = (
+    "a low tone",
+    "a high tone",
+    "a rising tone",
+    "a falling tone",
+    "noise",
+    "a beeping sound",
+    "a buzzing sound",
+)
 _COLOURS = {"star": (250, 230, 70), "heart": (235, 70, 60), "ring": (80, 140, 255), "cross": (200, 110, 240)}
 _ACCURACIES = {
     "flow": [(0.178, 0.198), (0.512, 0.380), (0.203, 0.172), (0.560, 0.396), (0.775, 0.203), (0.775, 0.536)],
@@ -58,8 +66,8 @@ def sample_content() -> ReportContent:
             Failure("clips/test/0977.mp4", "is cut off after 0.4 s"),
         ),
         notes=(
-            "ShapesAV is a synthetic world made to exercise the whole path on a small machine. These numbers say that the "
-            "method works as described on it; they say nothing about Kinetics or VGGSound.",
+            "ShapesAV is a synthetic world made to exercise the whole path on a small machine. These numbers say that "
+            "the method works as described on it; they say nothing about Kinetics or VGGSound.",
         ),
     )
 
@@ -101,7 +109,11 @@ def _facts() -> tuple[FactGroup, ...]:
         ),
         FactGroup(
             "Backbone",
-            (("name", "shapesav-tiny (CLIP, 1.5 M weights)"), ("identity", "9f1c02d7a44be310"), ("width", "128, patch 16")),
+            (
+                ("name", "shapesav-tiny (CLIP, 1.5 M weights)"),
+                ("identity", "9f1c02d7a44be310"),
+                ("width", "128, patch 16"),
+            ),
         ),
         FactGroup(
             "Machine",
@@ -125,9 +137,9 @@ def _task(extra: Extra) -> TaskReport:
     return TaskReport(
         title="ShapesAV-Motion: video + flow" if motion else "ShapesAV-Sound: video + sound",
         explanation=(
-            "Name the shape and how it moves: “a star moving left”. One frame shows the shape, only time shows the motion."
+            "Name the shape and how it moves: “a star moving left”. One frame shows the shape, only time the motion."
             if motion
-            else "Name the shape and what it sounds like: “a star making a rising tone”. The picture cannot tell the sound."
+            else "Name the shape and its sound: “a star making a rising tone”. The picture cannot tell the sound."
         ),
         rows=_rows(extra),
         paper=extra,
@@ -215,7 +227,11 @@ def _example(extra: Extra, k: int) -> Example:
     others = [f"a {shape} shaking", f"a {shape} spinning", "a diamond growing"]
     right = (label, *others[:2])
     frames, flow = draw_clip(shape, step, k)
-    second = Answer("Flow", right, (0.61, 0.22, 0.05), 1) if extra == "flow" else Answer("Sound", right, (0.83, 0.1, 0.02), 1)
+    second = (
+        Answer("Flow", right, (0.61, 0.22, 0.05), 1)
+        if extra == "flow"
+        else Answer("Sound", right, (0.83, 0.1, 0.02), 1)
+    )
     video = (
         Answer("Frozen video", tuple(others), (0.41, 0.33, 0.08), 4)
         if k == 0
@@ -236,13 +252,17 @@ def _example(extra: Extra, k: int) -> Example:
 def _prediction(k: int) -> Example:
     shape, motion = _SHAPES[k + 1], _MOTIONS[k]
     names = tuple(f"a {shape} {_MOTIONS[(k + j) % 8]}" for j in range(5))
-    return Example(f"test/1{k}07.mp4", (Answer("MOV", names, (0.52, 0.2, 0.11, 0.06, 0.02), 1),), f"a {shape} {motion}", "novel")
+    return Example(
+        f"test/1{k}07.mp4", (Answer("MOV", names, (0.52, 0.2, 0.11, 0.06, 0.02), 1),), f"a {shape} {motion}", "novel"
+    )
 
 
 def draw_clip(shape: str, step: tuple[float, float], seed: int):
     """Eight 64 px frames of a coloured patch over a textured ground, and its displacements in pixels."""
     rng = np.random.default_rng(seed)
-    ground = np.clip(np.kron(rng.uniform(40, 130, (8, 8, 3)), np.ones((8, 8, 1))) + rng.normal(0, 6, (64, 64, 1)), 0, 255)
+    ground = np.clip(
+        np.kron(rng.uniform(40, 130, (8, 8, 3)), np.ones((8, 8, 1))) + rng.normal(0, 6, (64, 64, 1)), 0, 255
+    )
     y, x = np.mgrid[:64, :64] + 0.5
     frames, flow = np.empty((8, 64, 64, 3), np.uint8), np.zeros((8, 64, 64, 2), np.float32)
     for t in range(8):

@@ -89,7 +89,9 @@ def write_sound() -> Callable[..., None]:
     ) -> None:
         layout = {1: "mono", 2: "stereo"}[len(samples)]
         with av.open(str(path), "w") as container:
-            stream: Any = container.add_stream(codec, rate=rate_hz, layout=layout)
+            # FFmpeg's AAC replaces noise by random numbers, which no two decodings share
+            options = {"aac_pns": "0"} if codec == "aac" else {}
+            stream: Any = container.add_stream(codec, rate=rate_hz, layout=layout, options=options)
             resampler = av.AudioResampler(format=sample_format, layout=layout, rate=rate_hz)
             for start in range(0, samples.shape[1], 960):
                 piece = np.ascontiguousarray(samples[:, start : start + 960])

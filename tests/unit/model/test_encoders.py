@@ -120,5 +120,5 @@ def test_table_six_of_a_twelve_layer_encoder(count: int) -> None:
 
 
 def test_more_layers_than_there_are_is_refused(backbone: CLIPBackbone) -> None:
-    with pytest.raises(RecipeError, match="model.trainable_layers: is 4, but the backbone has 3 layers"):
+    with pytest.raises(RecipeError, match="trainable_layers: is 4, but the backbone has 3 layers"):
         train_last_layers(backbone.image_encoder(), 4)

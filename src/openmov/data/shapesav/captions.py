@@ -104,7 +104,7 @@ def _damaged(picture: UInt8[np.ndarray, "height width 3"], rng: np.random.Genera
     if rng.random() < 0.25:
         image = Image.blend(image.convert("L").convert("RGB"), image, rng.uniform(0, 0.7))
     if rng.random() < 0.25:
-        image = Image.blend(Image.new("RGB", (SIZE_PX, SIZE_PX), (127, 127, 127)), image, rng.uniform(0.4, 1))
+        image = Image.blend(Image.new("RGB", (SIZE_PX, SIZE_PX), (127, 127, 127)), image, rng.uniform(0.5, 1))
     if rng.random() < 0.15:
         image = image.filter(ImageFilter.GaussianBlur(rng.uniform(0.3, 0.8)))
     buffer = io.BytesIO()

@@ -1,8 +1,8 @@
 """The pictures of a scene: a two-toned shape over a still, textured background.
 
 Shapes are signed distance tables, so that one lookup a pixel gives clean edges at any size and angle. An off-centre
-dark stripe makes rotation visible even on the circle and the ring, a dark rim keeps the outline visible on every
-background. There is no motion blur: it would tell the direction in a still. Knows nothing of sound or files.
+dark stripe makes rotation visible even on the circle and the ring, dapples let optical flow see the inside move, a
+dark rim keeps the outline visible on every background. There is no motion blur: it would tell the direction in a still. Knows nothing of sound or files.
 """
 
 import typing
@@ -27,6 +27,8 @@ _REACH = 1.4
 _CELLS = 112
 _DARK = 0.38
 """Brightness of stripe and rim, relative to the shape."""
+_DAPPLES = 9.0
+"""Spatial frequency of the dapples, in radians a radius."""
 
 
 def render_frames(scene: Scene) -> UInt8[np.ndarray, "time height width 3"]:
@@ -38,7 +40,8 @@ def render_at(scene: Scene, seconds: Float64[np.ndarray, " time"]) -> UInt8[np.n
     """The frames of a scene at any instants, RGB, 64 x 64 px."""
     colour = np.array(_RGB[scene.colour], dtype=np.float32)
     frames: UInt8[np.ndarray, "time height width 3"]
-    frames = _paint(background(scene.seed), distance_table(scene.shape), colour, poses(scene, seconds))
+    phases = np.random.default_rng([scene.seed, 4]).uniform(0, 2 * np.pi, 2)
+    frames = _paint(background(scene.seed), distance_table(scene.shape), colour, phases, poses(scene, seconds))
     return frames
 
 
@@ -46,10 +49,10 @@ def background(seed: int) -> Float32[np.ndarray, "height width 3"]:
     """A mostly grey backdrop of smooth patches and fine grain, 10-170."""
     rng = np.random.default_rng([seed, 2])
     smooth, coarse = _enlarge(5), _enlarge(32)
-    patches = rng.uniform(30, 135, (5, 5, 1)) + rng.uniform(-18, 18, (5, 5, 3))
+    patches = rng.uniform(30, 135, (5, 5)) + rng.uniform(-18, 18, (3, 5, 5))
     grain = coarse @ rng.normal(0, 11, (32, 32)) @ coarse.T + rng.normal(0, 4, (SIZE_PX, SIZE_PX))
-    picture = np.einsum("hi,ijc,wj->hwc", smooth, patches, smooth, optimize=True) + grain[..., None]
-    return np.clip(picture, 10, 170).astype(np.float32)
+    picture = np.moveaxis(smooth @ patches @ smooth.T + grain, 0, -1)
+    return np.ascontiguousarray(np.clip(picture, 10, 170), dtype=np.float32)
 
 
 @cache
@@ -111,7 +114,7 @@ def _enlarge(cells: int) -> Float64[np.ndarray, "size cells"]:
 
 @njit(cache=True)
 @typing.no_type_check
-def _paint(backdrop, table, colour, pose):
+def _paint(backdrop, table, colour, phases, pose):
     """Draws one shape at each pose over copies of the backdrop."""
     height, width = backdrop.shape[:2]
     out = np.empty((len(pose), height, width, 3), dtype=np.uint8)
@@ -134,7 +137,8 @@ def _paint(backdrop, table, colour, pose):
                     opaque = min(max(inside_px + 0.5, 0.0), 1.0)
                     rim = min(max(1.3 - inside_px, 0.0), 1.0)
                     stripe = min(max((0.15 - abs(u - 0.38)) * radius + 0.5, 0.0), 1.0)
-                    shade = 1 - (1 - _DARK) * max(rim, stripe)
+                    dapple = 0.5 + 0.5 * np.sin(_DAPPLES * u + phases[0]) * np.sin(_DAPPLES * v + phases[1])
+                    shade = (1 - (1 - _DARK) * max(rim, stripe)) * (1 - 0.42 * dapple)
                 for c in range(3):
                     value = backdrop[row, column, c] * (1 - opaque) + colour[c] * shade * opaque
                     out[k, row, column, c] = np.uint8(value + 0.5)

@@ -20,10 +20,10 @@ NUM_FRAMES = 50
 RATE_HZ = 16_000
 SECONDS = NUM_FRAMES / RATE_FPS
 
-CENTRE_RANGE_PX = (21.0, 43.0)
+CENTRE_RANGE_PX = (22.0, 42.0)
 """Where the shape's centre may be, in x and in y: at its largest it still lies inside the picture."""
 
-RADIUS_RANGE_PX = (8.0, 18.0)
+RADIUS_RANGE_PX = (9.0, 19.0)
 SHAKE_PX = 3.0
 """Amplitude of shaking."""
 
@@ -58,7 +58,7 @@ def poses(scene: Scene, seconds: Float64[np.ndarray, " time"]) -> Float64[np.nda
     rng = np.random.default_rng([scene.seed, 1])
     x, y = rng.uniform(*CENTRE_RANGE_PX, 2)
     radius, angle = rng.uniform(*RADIUS_RANGE_PX), rng.uniform(0, 2 * np.pi)
-    shift_px, growth_px, rim_px = rng.uniform(1.2, 2.0), rng.uniform(1.0, 1.3), rng.uniform(1.4, 2.4)
+    shift_px, growth_px, rim_px = rng.uniform(1.2, 2.0), rng.uniform(1.2, 1.6), rng.uniform(1.8, 2.8)
     turn, shake_hz, phase = rng.choice([-1, 1]), rng.uniform(3.6, 4.5), rng.uniform(0, 2 * np.pi)
 
     frames = seconds * RATE_FPS - _MIDDLE  # symmetric about the middle, so that opposites are time reversals

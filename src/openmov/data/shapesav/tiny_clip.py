@@ -125,8 +125,10 @@ def pretrain(settings: Settings, console: Console) -> CLIPModel:
             optimizer.step()
             schedule.step()
             model.logit_scale.data.clamp_(max=float(np.log(100)))
-            if step % 50 == 0 or step == settings.steps - 1:
-                console.print(f"step {step} loss {loss.item():.3f} temperature {_temperature(model):.4f}")
+            if step % 50 == 0:
+                console.print(f"step {step}: loss {loss.item():.3f}, temperature {_temperature(model):.4f}")
+            if step % 400 == 399:
+                console.print(f"step {step}: {measure(model, stills=400)}")
     return model.half().float().eval()
 
 

@@ -38,9 +38,9 @@ def sound_blocks(source: Source, start_seconds: float, end_seconds: float) -> It
     """The decoded sound from before the span until past it, or from the file's start if it cannot be searched."""
     seek_seconds = start_seconds - _PRE_ROLL_SECONDS
     if seek_seconds > source.start_seconds(source.audio):
-        first_timestamp = _first_timestamp(source)
-        if first_timestamp is not None and _seek(source, seek_seconds):
-            blocks = _decoded(source, first_timestamp)
+        boundary = _first_boundary(source)
+        if boundary is not None and _seek(source, seek_seconds):
+            blocks = _decoded(source, boundary)
             block = next(blocks, None)
             if block is not None and seconds_at(source, block.position, block.rate_hz) <= start_seconds - 0.1:
                 yield from _until(source, chain([block], blocks), end_seconds)
@@ -56,22 +56,21 @@ def _until(source: Source, blocks: Iterator[Block], end_seconds: float) -> Itera
             return
 
 
-def _decoded(source: Source, first_timestamp: int | None = None) -> Iterator[Block]:
+def _decoded(source: Source, boundary: int | None = None) -> Iterator[Block]:
     """The sound from where the file stands, each block with its place on the stream's own count of samples.
 
-    `first_timestamp` is that of the file's first packet, given if the file does not stand there.
+    `boundary` is where the stream's first block ends, given if the file does not stand at its start.
     """
     frames = _frames(source)
     first = list(islice(frames, _NUM_ANCHOR_FRAMES))
-    if not first or (first_timestamp is not None and any(frame.pts is None for frame in first)):
+    if not first or (boundary is not None and any(frame.pts is None for frame in first)):
         return
-    first_packet = None if first_timestamp is None else _stamped(source, first_timestamp, first[0])
-    expected, rate_hz = _anchor(source, first, first_packet), first[0].sample_rate
+    expected, rate_hz = _anchor(source, first, boundary), first[0].sample_rate
     for frame in chain(first, frames):
         if frame.sample_rate != rate_hz:
             expected = round(Fraction(expected, rate_hz) * frame.sample_rate)
             rate_hz = frame.sample_rate
-        stamped = expected if frame.pts is None else round(_stamped(source, frame.pts, frame))
+        stamped = expected if frame.pts is None else _stamped(source, frame)
         # Time stamps jitter; counting goes on unless they say that something is missing.
         position = expected if abs(stamped - expected) <= _GAP_SECONDS * rate_hz else stamped
         samples = _mono(frame)
@@ -90,27 +89,33 @@ def _frames(source: Source) -> Iterator[Any]:
         return  # a file cut off
 
 
-def _anchor(source: Source, frames: list[Any], first_packet: Fraction | None) -> int:
-    """Samples from the stream's start to the first of `frames`, of which `first_packet` is the file's first.
+def _anchor(source: Source, frames: list[Any], boundary: int | None) -> int:
+    """Samples from the stream's start to the first of `frames`.
 
     Time stamps jitter in many files (a clock of milliseconds, or a file that once had one), so after a search
-    their median is brought to a whole number of blocks from the first packet on, if it is near one.
+    their median is brought to a whole number of blocks from the first block's end, if it is near one.
     """
-    if first_packet is None:
-        return 0 if frames[0].pts is None else round(_stamped(source, frames[0].pts, frames[0]))
+    if boundary is None:
+        return 0 if frames[0].pts is None else _stamped(source, frames[0])
     passed = np.cumsum([0, *(frame.samples for frame in frames[:-1])])
-    stamped = [float(_stamped(source, frame.pts, frame)) for frame in frames]
-    middle = float(np.median(np.array(stamped) - passed))
+    middle = round(float(np.median([_stamped(source, frame) for frame in frames] - passed)))
     size = frames[0].samples
     if not size or any(frame.samples != size for frame in frames) or source.audio.codec_context.name.startswith("pcm"):
-        return round(middle)
-    whole = round(first_packet) + round((middle - float(first_packet)) / size) * size
-    return whole if abs(whole - middle) <= _JITTER_SECONDS * frames[0].sample_rate else round(middle)
+        return middle
+    whole = boundary + round((middle - boundary) / size) * size
+    return whole if abs(whole - middle) <= _JITTER_SECONDS * frames[0].sample_rate else middle
 
 
-def _stamped(source: Source, timestamp: int, frame: Any) -> Fraction:
-    """Samples of `frame`'s rate from the stream's start to a time stamp."""
-    return Fraction((timestamp - (source.audio.start_time or 0)) * source.audio.time_base * frame.sample_rate)
+def _stamped(source: Source, frame: Any) -> int:
+    """Samples from the stream's start to the frame's first, by its time stamp."""
+    since_start = (frame.pts - (source.audio.start_time or 0)) * source.audio.time_base
+    position: int = round(since_start * frame.sample_rate)
+    return position
+
+
+def _first_boundary(source: Source) -> int | None:
+    first = next(_decoded(source), None)
+    return None if first is None else first.position + len(first.samples)
 
 
 def _mono(frame: Any) -> Float32[np.ndarray, "samples"]:
@@ -125,12 +130,6 @@ def _mono(frame: Any) -> Float32[np.ndarray, "samples"]:
         scale = 1 / -float(np.iinfo(array.dtype).min)
     mean: np.ndarray = array.mean(axis=0, dtype=np.float64)
     return np.nan_to_num((mean - offset) * scale).astype(np.float32)
-
-
-def _first_timestamp(source: Source) -> int | None:
-    with suppress(av.FFmpegError):
-        return next((packet.pts for packet in source.container.demux(source.audio)), None)
-    return None
 
 
 def _seek(source: Source, seconds: float) -> bool:

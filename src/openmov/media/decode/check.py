@@ -33,9 +33,8 @@ def check_media(path: Path, *, deep: bool = False) -> MediaCheck:
     """
     try:
         info = probe(path)
-        with Source(path) as source:
-            held = [("video", info.video, source.video), ("sound", info.audio, source.audio)]
-            tallies = {kind: _tally(source, stream.index, deep) for kind, value, stream in held if value is not None}
+        held = {"video": info.video, "sound": info.audio}
+        tallies = {kind: _tally(path, kind, deep) for kind, stream in held.items() if stream is not None}
     except DecodeError as error:
         return MediaCheck(None, (error.what,), ())
     faults = [fault for kind, tally in tallies.items() for fault in _faults(kind, info, tally)]
@@ -59,22 +58,22 @@ class _Tally:
             self.longest = max(self.longest, step)
 
 
-def _tally(source: Source, stream_index: int, deep: bool) -> _Tally:
-    source.reopen()
-    stream = source.container.streams[stream_index]
-    tally = _Tally(source.start_seconds(stream))
-    last: int | None = None
-    try:
-        for packet in source.container.demux(stream):
-            stamp = packet.pts if packet.pts is not None else packet.dts
-            if stamp is not None:
-                tally.end_seconds = max(tally.end_seconds, source.seconds(stream, stamp + (packet.duration or 0)))
-            if packet.dts is not None and last is not None:
-                tally.take_step(packet.dts - last)
-            last = packet.dts
-            tally.num_damaged += packet.is_corrupt or (deep and not _decodes(packet))
-    except av.FFmpegError:
-        tally.num_damaged += 1
+def _tally(path: Path, kind: str, deep: bool) -> _Tally:
+    with Source(path) as source:
+        stream = source.video if kind == "video" else source.audio
+        tally = _Tally(source.start_seconds(stream))
+        last: int | None = None
+        try:
+            for packet in source.container.demux(stream):
+                stamp = packet.pts if packet.pts is not None else packet.dts
+                if stamp is not None:
+                    tally.end_seconds = max(tally.end_seconds, source.seconds(stream, stamp + (packet.duration or 0)))
+                if packet.dts is not None and last is not None:
+                    tally.take_step(packet.dts - last)
+                last = packet.dts
+                tally.num_damaged += packet.is_corrupt or (deep and not _decodes(packet))
+        except av.FFmpegError:
+            tally.num_damaged += 1
     return tally
 
 

@@ -190,9 +190,10 @@ def _ascending(
 
 def _with_run_up(reader: VideoReader, targets: Float64[np.ndarray, "unique"]) -> Float64[np.ndarray, "unique"]:
     """Times to plan for such that the pictures before the video's last one are decoded too."""
-    end = reader.promised_end_seconds
-    near_end = targets > (-np.inf if end is None else end - LOOK_AHEAD_SECONDS)
-    return np.where(near_end, np.maximum(targets - LOOK_AHEAD_SECONDS, reader.start_seconds), targets)
+    end = np.inf if reader.promised_end_seconds is None else reader.promised_end_seconds
+    near_end = (targets > end - LOOK_AHEAD_SECONDS) | (end == np.inf)
+    run_up = np.minimum(targets, end) - LOOK_AHEAD_SECONDS
+    return np.where(near_end, np.maximum(run_up, reader.start_seconds), targets)
 
 
 def _missing_seconds(reader: VideoReader, targets: Float64[np.ndarray, "unique"], shown: list[Picture]) -> float:

@@ -136,11 +136,9 @@ def _end_seconds(source: Source, stream: Any) -> float:
 
 def _last_end_seconds(source: Source, stream: Any) -> float:
     """Where the last packet of `stream` ends, found by reading them all from the start; its start if there is none."""
-    source.reopen()
-    stream = source.container.streams[stream.index]
     end = source.start_seconds(stream)
-    with suppress(av.FFmpegError):  # a file cut off ends where it can no longer be read
-        for packet in source.container.demux(stream):
+    with Source(source.path) as again, suppress(av.FFmpegError):  # a file cut off ends where it can no longer be read
+        for packet in again.container.demux(again.container.streams[stream.index]):
             stamp = packet.pts if packet.pts is not None else packet.dts
             if stamp is not None:
                 end = max(end, source.seconds(stream, stamp + (packet.duration or 0)))

@@ -76,7 +76,10 @@ class Source:
         self.container.close()
 
     def reopen(self) -> None:
-        """Goes back to the first byte, for files that cannot be searched; streams are new objects afterwards."""
+        """Goes back to the first byte, for files that cannot be searched.
+
+        The streams are new objects afterwards; the old ones must not be touched, for PyAV's memory behind them is gone.
+        """
         if self.container is not None:
             self.container.close()
         with decode_errors(self.path):

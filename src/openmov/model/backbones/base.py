@@ -5,7 +5,7 @@ it is as good a backbone as CLIP.
 """
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -26,6 +26,7 @@ class ImageEncoder(nn.Module):
         raise NotImplementedError
 
 
+@runtime_checkable
 class Backbone(Protocol):
     """A pretrained vision-language model behind one door."""
 

@@ -52,7 +52,8 @@ class VisionBlock(nn.Module):
         """As many tokens as came in, or the class token alone."""
         wanted = slice(1) if self.class_token_only else slice(None)
         normed = self.norm1(tokens)
-        tokens = tokens[:, wanted] + self._attend(normed[:, wanted], normed)
+        # contiguous: else torch picks a kernel by requires_grad, and frozen and trainable copies differ in the last bit
+        tokens = tokens[:, wanted] + self._attend(normed[:, wanted].contiguous(), normed)
         output: Tensor = tokens + self.mlp(self.norm2(tokens))
         return output
 

@@ -6,24 +6,13 @@ user can mend (one line says what), 1 a bug of ours, 130 interrupted. Heavy impo
 """
 
 import sys
-from pathlib import Path
-from typing import Annotated, Literal
 
-from cyclopts import App, CycloptsError, Parameter
+from cyclopts import CycloptsError
 
+from openmov.cli.verbs import app
 from openmov.errors import OpenMovError
 
-app = App(
-    name="openmov",
-    help="Open-vocabulary video classification with video frames, optical flow and sound (MOV).",
-    help_format="plaintext",
-)
-shapesav = App(name="shapesav", help="The synthetic world that ships with the project.", help_format="plaintext")
-app.command(shapesav)
-
-Set = Annotated[tuple[str, ...], Parameter(name="--set", help="Change a field of the recipe: --set training.epochs=5")]
-Cache = Annotated[Path | None, Parameter(help="Folder of the cache; default: $OPENMOV_CACHE or ~/.cache/openmov")]
-Json = Annotated[bool, Parameter(name="--json", negative="", help="Print the result as JSON")]
+__all__ = ["app", "main", "run"]
 
 
 def main() -> None:
@@ -35,9 +24,7 @@ def run(arguments: list[str]) -> int:
     """Runs one command; returns the exit code. Only faults a user can mend are caught."""
     try:
         result = app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
-    except CycloptsError as error:
-        return _complain(str(error))
-    except OpenMovError as error:
+    except (CycloptsError, OpenMovError) as error:
         return _complain(str(error))
     except KeyboardInterrupt:
         _complain("interrupted; what was finished is kept")

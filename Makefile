@@ -1,0 +1,69 @@
+# Two commands matter: `make demo` and `make test`. Each installs what it needs into .venv, once.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints/cpu.txt
+RUNTIME := $(VENV)/.openmov-runtime
+DEV := $(VENV)/.openmov-dev
+INPUTS := pyproject.toml constraints/cpu.txt
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help setup setup-dev demo check format test test-slow bench docs results pretrain clean
+
+help:  ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name what; do \
+		printf '  make %-10s %s\n' "$$name" "$$what"; done
+
+setup: $(RUNTIME)  ## install openmov into .venv
+setup-dev: $(DEV)  ## and what tests and checks need
+
+# Made anew only where pyproject.toml or the constraints changed; the sources are installed in place (-e).
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo 'openmov needs Python 3.11 or newer: make PYTHON=/path/to/python3.11' >&2; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+
+$(RUNTIME): $(INPUTS) | $(BIN)/python
+	$(PIP) -e .
+	@touch $@
+
+$(DEV): $(INPUTS) | $(BIN)/python
+	$(PIP) -e '.[dev]'
+	@touch $@ $(RUNTIME)
+
+demo: $(RUNTIME)  ## the whole job in small: clips, training, report.html (at most 12 minutes on 2 cores)
+	$(BIN)/openmov demo --out demo
+
+check: $(DEV)  ## style, types and the order of imports
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+format: $(DEV)  ## mend what ruff can mend
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+test: $(DEV)  ## all tests but the slow ones (at most 10 minutes on 2 cores)
+	$(BIN)/python -m pytest
+
+test-slow: $(DEV)  ## the slow ones
+	$(BIN)/python -m pytest -m slow --timeout 3600
+
+bench: $(DEV)  ## every timed comparison, in little
+	@for script in $(wildcard benchmarks/*.py); do \
+		echo "== $$script" && $(BIN)/python "$$script" --quick || exit 1; done
+
+docs: $(RUNTIME)  ## write docs/reference anew from the code
+	$(BIN)/python docs/build.py
+
+results: $(RUNTIME)  ## three seeds, both tasks (at most 90 minutes on 2 cores), into docs/results
+	$(BIN)/openmov results --out docs/results/$(shell date +%Y-%m-%d)
+
+pretrain: $(RUNTIME)  ## make the bundled tiny CLIP anew (at most 60 minutes on 2 cores)
+	$(BIN)/python -m openmov.data.shapesav.tiny_clip --out src/openmov/data/shapesav/weights
+
+clean:  ## forget .venv, so that the next target installs anew
+	rm -rf $(VENV)

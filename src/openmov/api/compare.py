@@ -1,0 +1,82 @@
+"""Runs side by side: what differs in their recipes, how they learned, what they reached.
+
+Only what the runs recorded of themselves is read; no network is loaded and no video opened.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from openmov.api.evaluate import RESULTS_FILE
+from openmov.errors import RunFolderError
+from openmov.evaluation.comparison import write_comparison
+from openmov.evaluation.content import ComparedRun, ComparisonContent, EpochCurve, MethodRow
+from openmov.evaluation.metrics import proportion
+from openmov.runtime.checkpoint import load_header
+from openmov.runtime.run_folder import RunFolder
+
+
+def compare_runs(runs: Sequence[Path], out: Path) -> Path:
+    """Writes `comparison.html` and `comparison.json` into `out`; returns the page's path.
+
+    Raises RunFolderError for fewer than two runs or a folder that is none.
+    """
+    if len(runs) < 2:
+        raise RunFolderError("compare", "takes at least two runs", "name two run folders")
+    names = _names(runs)
+    compared = tuple(_compared(RunFolder.open(path), name) for path, name in zip(runs, names, strict=True))
+    return write_comparison(out, ComparisonContent("Runs side by side", compared))
+
+
+def _names(runs: Sequence[Path]) -> list[str]:
+    """The folders' names, with as much of their parents as makes them different."""
+    resolved = [path.resolve() for path in runs]
+    if len(set(resolved)) < len(resolved):
+        raise RunFolderError("compare", "one run is named twice", "name different run folders")
+    depth = 1
+    while len({path.parts[-depth:] for path in resolved}) < len(resolved):
+        depth += 1
+    return ["/".join(path.parts[-depth:]) for path in resolved]
+
+
+def _compared(folder: RunFolder, name: str) -> ComparedRun:
+    recipe = json.loads(folder.recipe.read_text(encoding="utf-8"))
+    return ComparedRun(name, _rows(folder), tuple(_flat(recipe)), _validation_curve(folder))
+
+
+def _rows(folder: RunFolder) -> tuple[MethodRow, ...]:
+    """Base and novel accuracy as `openmov evaluate` left them; else the best validation accuracy alone."""
+    path = folder.results / RESULTS_FILE
+    if path.is_file():
+        measured = json.loads(path.read_text(encoding="utf-8"))
+        return tuple(
+            MethodRow(row["method"], proportion(*row["base"]), proportion(*row["novel"]), row["kind"], row["note"])
+            for row in measured["rows"]
+        )
+    value = load_header(folder.best).metrics.get("validation")
+    note = "not evaluated yet" if value is None else f"validation {value:.1%}; not evaluated yet"
+    return (MethodRow(folder.name, None, None, "other", note),)
+
+
+def _flat(tree: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
+    """Dotted names and values of a recipe."""
+    pairs: list[tuple[str, str]] = []
+    for key, value in tree.items():
+        name = f"{prefix}{key}"
+        pairs += _flat(value, f"{name}.") if isinstance(value, Mapping) else [(name, json.dumps(value))]
+    return pairs
+
+
+def _validation_curve(folder: RunFolder) -> EpochCurve | None:
+    """Base validation accuracy and loss after every epoch."""
+    lines = folder.metrics.read_text(encoding="utf-8").splitlines() if folder.metrics.is_file() else []
+    epochs = [record for record in map(json.loads, lines) if "epoch_loss" in record]
+    if not epochs or any(record["validation"] is None for record in epochs):
+        return None
+    return EpochCurve(
+        tuple(record["epoch"] + 1 for record in epochs),
+        tuple(record["validation"] for record in epochs),
+        (),
+        tuple(record["epoch_loss"] for record in epochs),
+    )

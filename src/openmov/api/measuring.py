@@ -1,0 +1,199 @@
+"""Measures runs of one task on base and novel classes, beside frozen CLIP and score fusion.
+
+    runs --one pass of each network over the test clips--> recordings
+         --answer rules--> rows of the table, curves over epochs, tau_v sweep --> TaskReport
+
+The vocabulary is given, never taken from a run; it must name the run's base classes as base.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from openmov.api.prepare import fill_caches
+from openmov.api.train import load_calibration, load_trained
+from openmov.api.wiring import Wiring, wire
+from openmov.baselines.frozen_clip import FrozenCLIPRule
+from openmov.baselines.score_fusion import ScoreFusion
+from openmov.config.schema import PredictionConfig, Recipe
+from openmov.data.manifest import load_manifest
+from openmov.data.records import Record
+from openmov.data.source import Unreadable, evaluation_batches
+from openmov.errors import ManifestError, RunFolderError
+from openmov.evaluation.content import MethodKind
+from openmov.evaluation.evaluator import evaluate
+from openmov.evaluation.result import Evaluation, Failure
+from openmov.prediction.predictor import AnswerRule, BaseNovelRule, RecordedScorer, Recording, record
+from openmov.runtime.checkpoint import CheckpointHeader, load_header, require_match
+from openmov.runtime.run_folder import RunFolder
+from openmov.text.vocabulary import Protocol, Vocabulary, load_vocabulary
+from openmov.types import Scorer
+
+_BATCH = 32
+
+
+@dataclass(frozen=True)
+class LoadedRun:
+    """A run whose weights fit what is there."""
+
+    folder: RunFolder
+    """Where it is."""
+    wiring: Wiring = field(repr=False)
+    """Its recipe's parts."""
+    header: CheckpointHeader = field(repr=False)
+    """Of its best checkpoint."""
+
+    @property
+    def method(self) -> str:
+        """mov, video_only, flow_only or audio_only."""
+        return self.wiring.recipe.model.method
+
+    @property
+    def rule(self) -> BaseNovelRule:
+        """How its embeddings answer, with the recipe's beta and temperatures."""
+        return BaseNovelRule(self.wiring.tau, self.wiring.recipe.prediction)
+
+
+@dataclass(frozen=True)
+class Method:
+    """A row of the results: one Scorer, measured on base and on novel classes."""
+
+    name: str
+    """As shown."""
+    kind: MethodKind
+    """What it is."""
+    base: Evaluation = field(repr=False)
+    """Base clips, base names as possible answers."""
+    novel: Evaluation = field(repr=False)
+    """Novel clips, novel names as possible answers."""
+    generalised: Evaluation = field(repr=False)
+    """All clips, all names."""
+    note: str = ""
+    """beta and tau_v, where they matter."""
+
+
+@dataclass(frozen=True)
+class TestClips:
+    """What is evaluated on."""
+
+    __test__ = False
+
+    vocabulary: Vocabulary
+    """Base and novel."""
+    records: tuple[Record, ...] = field(repr=False)
+    """Readable clips of the split."""
+    unreadable: tuple[Unreadable, ...]
+    """The others."""
+    manifest_identity: str
+    """Hash of the list."""
+
+
+def load_run(path: Path, cache_folder: Path | None) -> LoadedRun:
+    """Opens a finished run. Raises RunFolderError, CheckpointError, BackboneError."""
+    folder = RunFolder.open(path)
+    header = load_header(folder.best)
+    recipe = Recipe.model_validate(dict(header.provenance.recipe))
+    wiring = wire(recipe, cache_folder)
+    require_match(header, backbone_identity=wiring.backbone.identity, where=folder.best)
+    return LoadedRun(folder, wiring, header)
+
+
+def load_test_clips(
+    runs: Sequence[LoadedRun], manifest: Path, vocabulary: Path, split: str, *, workers: int, shown: bool
+) -> TestClips:
+    """The clips of one split, prepared for every run. Raises ManifestError, VocabularyError, CheckpointError."""
+    names = load_vocabulary(vocabulary)
+    for run in runs:
+        base = names.for_protocol("base")
+        require_match(run.header, vocabulary_identity=base.identity, where=run.folder.best)
+    listed = load_manifest(manifest, vocabulary=names)
+    records = tuple(one for one in listed.records if one.split == split)
+    if not records:
+        raise ManifestError(manifest, f"lists no video in the split {split!r}", "choose another --split")
+    unreadable: dict[str, Unreadable] = {}
+    for wiring in _one_of_each_reading(runs):
+        prepared = fill_caches(
+            wiring.reader(), records, training=False, workers=workers, title=f"preparing {split} clips", shown=shown
+        )
+        unreadable |= {one.record.video_id: one for one in prepared.unreadable}
+    kept = tuple(one for one in records if one.video_id not in unreadable)
+    return TestClips(names, kept, tuple(unreadable.values()), listed.identity)
+
+
+def record_run(run: LoadedRun, clips: Sequence[Record], *, checkpoint: Path | None = None, workers: int) -> Recording:
+    """One pass of a run's network, with the weights of a checkpoint (default: the best), over the clips."""
+    network = load_trained(run.wiring, checkpoint or run.folder.best)
+    return record(network, evaluation_batches(run.wiring.reader(), clips, _BATCH, [], workers))
+
+
+def measure(
+    name: str, kind: MethodKind, scorer: Scorer, recording: Recording, clips: TestClips, note: str = ""
+) -> Method:
+    """One scorer under the three protocols."""
+
+    def under(protocol: Protocol) -> Evaluation:
+        vocabulary = clips.vocabulary.for_protocol(protocol)
+        chosen = recording if protocol == "generalised" else recording.where(vocabulary.names)
+        failures = [Failure(str(one.record.path), str(one.error)) for one in clips.unreadable]
+        return evaluate(scorer, chosen.batches(), vocabulary, failures=failures, what=f"{name}, {protocol}")
+
+    return Method(name, kind, under("base"), under("novel"), under("generalised"), note)
+
+
+def measure_runs(runs: Sequence[LoadedRun], recordings: Sequence[Recording], clips: TestClips) -> list[Method]:
+    """Frozen CLIP, every run, and score fusion of the single-modality runs: table 5's rows, weakest idea first.
+
+    A calibrated MOV gives two rows: the paper's beta and tau_v, and its own. Raises RunFolderError for no run.
+    """
+    if not runs:
+        raise RunFolderError("runs", "none was given", "name at least one run folder")
+    methods: list[Method] = []
+    with_video = next(((run, rec) for run, rec in zip(runs, recordings, strict=True) if run.method == "mov"), None)
+    if with_video is not None:
+        run, recording = with_video
+        rule = FrozenCLIPRule(run.wiring.backbone.temperature)
+        scorer = RecordedScorer(recording, run.wiring.class_embedder(), rule)
+        methods.append(measure("CLIP (frame average)", "clip", scorer, recording, clips))
+    singles: list[tuple[Scorer, Recording]] = []
+    for run, recording in zip(runs, recordings, strict=True):
+        if run.method != "mov":
+            scorer = RecordedScorer(recording, run.wiring.class_embedder(), run.rule)
+            singles.append((scorer, recording))
+            kind: MethodKind = "video" if run.method == "video_only" else "single"
+            methods.append(measure(_NAMES[run.method], kind, scorer, recording, clips))
+    if len(singles) > 1:
+        fusion = ScoreFusion([scorer for scorer, _ in singles])
+        methods.append(measure("Score fusion", "score_fusion", fusion, singles[0][1], clips))
+    for run, recording in zip(runs, recordings, strict=True):
+        if run.method == "mov":
+            methods += list(_mov_rows(run, recording, clips))
+    return methods
+
+
+def _mov_rows(run: LoadedRun, recording: Recording, clips: TestClips) -> Iterator[Method]:
+    embed = run.wiring.class_embedder()
+    settings = run.wiring.recipe.prediction
+    yield measure("MOV", "mov", RecordedScorer(recording, embed, run.rule), recording, clips, _note(settings))
+    calibrated = load_calibration(run.folder.path)
+    if calibrated is not None:
+        rule: AnswerRule = BaseNovelRule(run.wiring.tau, calibrated)
+        scorer = RecordedScorer(recording, embed, rule)
+        yield measure("MOV, calibrated", "mov_calibrated", scorer, recording, clips, _note(calibrated))
+
+
+_NAMES = {"video_only": "Video only", "flow_only": "Flow only", "audio_only": "Sound only"}
+
+
+def _note(settings: PredictionConfig) -> str:
+    return f"beta {settings.beta:g}, tau_v {settings.tau_v:g}"
+
+
+def _one_of_each_reading(runs: Sequence[LoadedRun]) -> list[Wiring]:
+    """Runs that read the same inputs prepare the same cache entries; once is enough."""
+    distinct: dict[str, Wiring] = {}
+    for run in runs:
+        recipe = run.wiring.recipe
+        inputs = recipe.model_dump_json(include={"video", "flow", "audio", "views"})
+        key = f"{inputs} {sorted(run.wiring.modalities)} {run.wiring.backbone.identity}"
+        distinct.setdefault(key, run.wiring)
+    return list(distinct.values())

@@ -1,0 +1,186 @@
+"""Everything the report says of one task: results, curves over epochs, classes that changed, tau_v, example videos.
+
+    measured methods + recordings --> TaskReport
+
+Novel accuracy over epochs is measured here, afterwards, from the weights a run kept of every epoch.
+"""
+
+import json
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from openmov.api.measuring import LoadedRun, Method, TestClips, measure, record_run
+from openmov.api.train import load_calibration
+from openmov.config.schema import PredictionConfig
+from openmov.data.examples import ExampleInputs, example_inputs
+from openmov.data.records import Record
+from openmov.evaluation.content import (
+    Answer,
+    Difference,
+    EpochCurve,
+    Example,
+    MethodKind,
+    MethodRow,
+    SweepPoint,
+    TaskReport,
+    TauSweep,
+    class_changes,
+    method_row,
+)
+from openmov.evaluation.metrics import Proportion
+from openmov.evaluation.result import paired_difference
+from openmov.prediction.predictor import BaseNovelRule, RecordedScorer, Recording, answers_by_modality
+from openmov.text.vocabulary import Protocol
+from openmov.types import EXTRA_MODALITIES, Modality
+
+_TAUS_V = (0.01, 0.003, 0.001, 0.0003, 0.0001)
+_COMPARED: tuple[tuple[MethodKind, MethodKind], ...] = (
+    ("mov", "clip"),
+    ("mov_calibrated", "clip"),
+    ("mov", "score_fusion"),
+    ("score_fusion", "single"),
+    ("score_fusion", "video"),
+)
+
+
+def task_report(
+    title: str,
+    explanation: str,
+    mov: LoadedRun,
+    recording: Recording,
+    methods: Sequence[Method],
+    clips: TestClips,
+    *,
+    num_examples: int,
+    workers: int,
+) -> TaskReport:
+    """The report of one task, with `mov` as the run whose curves, temperatures and answers are shown."""
+    by_kind = {method.kind: method for method in methods}
+    extra = next(one for one in EXTRA_MODALITIES if one in mov.wiring.modalities)
+    calibrated = by_kind.get("mov_calibrated", by_kind["mov"])
+    changes = (
+        *class_changes(by_kind["clip"].base, calibrated.base),
+        *class_changes(by_kind["clip"].novel, calibrated.novel),
+    )
+    return TaskReport(
+        title=title,
+        explanation=explanation,
+        rows=tuple(_row(method) for method in methods),
+        paper="flow" if extra is Modality.FLOW else "audio",
+        num_base_classes=len(clips.vocabulary.base),
+        num_novel_classes=len(clips.vocabulary.novel),
+        differences=tuple(_differences(by_kind)),
+        curve=_curve(mov, clips, workers),
+        changes=changes,
+        sweep=_tau_sweep(mov, recording, clips, extra),
+        examples=tuple(_examples(mov, recording, clips, num_examples)),
+    )
+
+
+def _row(method: Method) -> MethodRow:
+    return method_row(method.name, method.base, method.novel, kind=method.kind, note=method.note)
+
+
+def _differences(by_kind: dict[MethodKind, Method]) -> list[Difference]:
+    found = []
+    for ours, theirs in _COMPARED:
+        if ours in by_kind and theirs in by_kind:
+            mine, other = by_kind[ours], by_kind[theirs]
+            for role, pair in (("base", (mine.base, other.base)), ("novel", (mine.novel, other.novel))):
+                difference = paired_difference(*pair)
+                found.append(Difference(mine.name, other.name, "base" if role == "base" else "novel", difference))
+    return found
+
+
+def _curve(mov: LoadedRun, clips: TestClips, workers: int) -> EpochCurve | None:
+    """Accuracy of every epoch's weights, with the settings of the final row; None where none were kept."""
+    kept = sorted(folder for folder in mov.folder.epochs.glob("[0-9]*") if folder.is_dir())
+    if not kept:
+        return None
+    rule = BaseNovelRule(mov.wiring.tau, _final_settings(mov))
+    base, novel = [], []
+    for folder in kept:
+        recording = record_run(mov, clips.records, checkpoint=folder, workers=workers)
+        scorer = RecordedScorer(recording, mov.wiring.class_embedder(), rule)
+        measured = measure("MOV", "mov", scorer, recording, clips)
+        base.append(measured.base.accuracy.value)
+        novel.append(measured.novel.accuracy.value)
+    epochs = tuple(int(folder.name) + 1 for folder in kept)
+    return EpochCurve(epochs, tuple(base), tuple(novel), _epoch_losses(mov))
+
+
+def _epoch_losses(mov: LoadedRun) -> tuple[float, ...]:
+    lines = mov.folder.metrics.read_text(encoding="utf-8").splitlines()
+    records = [json.loads(line) for line in lines]
+    return tuple(record["epoch_loss"] for record in records if "epoch_loss" in record)
+
+
+def _final_settings(mov: LoadedRun) -> PredictionConfig:
+    return load_calibration(mov.folder.path) or mov.wiring.recipe.prediction
+
+
+def _tau_sweep(mov: LoadedRun, recording: Recording, clips: TestClips, extra: Modality) -> TauSweep:
+    """Table 8 on novel classes: `v` alone, `x_m` alone, and both at each tau_v, with the recipe's beta."""
+    settings = mov.wiring.recipe.prediction
+    embed = mov.wiring.class_embedder()
+
+    def accuracy(beta: float, tau_v: float) -> Proportion:
+        rule = BaseNovelRule(mov.wiring.tau, PredictionConfig(beta=beta, tau_x=settings.tau_x, tau_v=tau_v))
+        return measure("MOV", "mov", RecordedScorer(recording, embed, rule), recording, clips).novel.accuracy
+
+    points = tuple(SweepPoint(tau_v, accuracy(settings.beta, tau_v)) for tau_v in _TAUS_V)
+    return TauSweep(accuracy(0.0, settings.tau_v), accuracy(1.0, settings.tau_v), points, settings.beta)
+
+
+def _examples(mov: LoadedRun, recording: Recording, clips: TestClips, count: int) -> list[Example]:
+    """Test videos, alternately novel and base, drawn evenly over the list."""
+    reader = mov.wiring.reader()
+    novel = [record for record in clips.records if record.label in set(clips.vocabulary.novel)]
+    base = [record for record in clips.records if record.label in set(clips.vocabulary.base)]
+    chosen = _spread(novel, (count + 1) // 2) + _spread(base, count // 2)
+    return [_example(mov, recording, clips, record, example_inputs(reader, record)) for record in chosen]
+
+
+def _spread(records: list[Record], count: int) -> list[Record]:
+    if not records:
+        return []
+    return [records[round(place)] for place in np.linspace(0, len(records) - 1, count)]
+
+
+def _example(mov: LoadedRun, recording: Recording, clips: TestClips, record: Record, inputs: ExampleInputs) -> Example:
+    protocol: Protocol = "novel" if record.label in set(clips.vocabulary.novel) else "base"
+    vocabulary = clips.vocabulary.for_protocol(protocol)
+    mine = recording.take([recording.video_ids.index(record.video_id)])
+    classes = mov.wiring.class_embedder()(vocabulary)
+    rule = BaseNovelRule(mov.wiring.tau, _final_settings(mov))
+    streams = answers_by_modality(mine.embeddings, classes, rule, mine.views)
+    fused = RecordedScorer(mine, mov.wiring.class_embedder(), rule)
+    (batch,) = mine.batches()
+    scores = {_SOURCES[name]: rows[0] for name, rows in streams.items()} | {"MOV": fused.score(batch, vocabulary)[0]}
+    truth = vocabulary.index_of(str(record.label))
+    return Example(
+        video_id=record.video_id,
+        answers=tuple(
+            _answer(name, scores[name], vocabulary.names, truth) for name in sorted(scores, key=_ORDER.index)
+        ),
+        label=record.label,
+        role="novel" if protocol == "novel" else "base",
+        frames=inputs.frames,
+        flow_px=inputs.flow_px,
+        max_displacement_px=mov.wiring.recipe.flow.max_displacement_px,
+        spectrogram=inputs.spectrogram,
+        sound_seconds=inputs.sound_seconds,
+    )
+
+
+_SOURCES = {"clip": "frozen CLIP", "video": "video, fused", "flow": "flow, fused", "audio": "sound, fused"}
+_ORDER = [*_SOURCES.values(), "MOV"]
+
+
+def _answer(source: str, scores: torch.Tensor, names: tuple[str, ...], truth: int) -> Answer:
+    top = scores.argsort(descending=True, stable=True)
+    rank = int((top == truth).nonzero()[0, 0]) + 1
+    first = top[:3].tolist()
+    return Answer(source, tuple(names[i] for i in first), tuple(float(scores[i]) for i in first), rank)

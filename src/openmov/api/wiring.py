@@ -1,0 +1,127 @@
+"""Recipe to parts: the backbone, the reader of clips, the network, the class names in the joint space.
+
+The one place where rooms that do not know each other are put together; it decides nothing a recipe could decide.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from openmov.config.schema import Recipe
+from openmov.data.pictures import PictureSettings
+from openmov.data.reader import ClipReader
+from openmov.data.sound import SoundReader
+from openmov.modalities.cache import ArrayCache
+from openmov.model import JointModel, build_model
+from openmov.model.backbones import Backbone, load_backbone
+from openmov.model.classes import embed_classes
+from openmov.model.encoders import FrozenFrameEncoder
+from openmov.text.prompts import load_prompts
+from openmov.text.vocabulary import Vocabulary
+from openmov.types import ClassEmbeddings, Modality
+
+ENCODER_CHUNK = 32
+"""Frames that go through an encoder at a time where no gradient is needed."""
+
+
+class FrozenEmbedder:
+    """The frozen video encoder as a function from pictures to vectors, for the data room."""
+
+    def __init__(self, backbone: Backbone) -> None:
+        self._encoder = FrozenFrameEncoder(backbone.image_encoder(), backbone.dim, chunk=ENCODER_CHUNK)
+        self.identity = backbone.identity
+        """Hash of its weights and preprocessing."""
+
+    def __call__(self, images: Float[Tensor, "time 3 height width"]) -> Float[Tensor, "time dim"]:
+        embedded: Tensor = self._encoder(images[None])[0]
+        return embedded
+
+
+@dataclass(frozen=True)
+class Wiring:
+    """The parts one recipe is run with."""
+
+    recipe: Recipe
+    """What was asked."""
+    backbone: Backbone = field(repr=False)
+    """Loaded."""
+    cache: ArrayCache | None = field(repr=False)
+    """For flow, spectrograms, frozen and class embeddings; None computes everything each time."""
+
+    @property
+    def modalities(self) -> frozenset[Modality]:
+        """The streams the recipe's network looks at."""
+        return frozenset(Modality(name) for name in self.recipe.model.modalities)
+
+    @property
+    def tau(self) -> float:
+        """Temperature of training and of the base path."""
+        return self.recipe.training.temperature or self.backbone.temperature
+
+    def reader(self, modalities: frozenset[Modality] | None = None, *, flow_threads: int = 1) -> ClipReader:
+        """Reads clips for the recipe's network, or for some modalities; with a cache, video as stored embeddings."""
+        recipe, backbone = self.recipe, self.backbone
+        wanted = self.modalities if modalities is None else modalities
+        stores_video = self.cache is not None and Modality.VIDEO in wanted
+        return ClipReader(
+            wanted,
+            PictureSettings(recipe.video, recipe.flow, backbone.mean, backbone.std, flow_threads),
+            recipe.views,
+            SoundReader(recipe.audio, self.cache),
+            cache=self.cache,
+            embed_frames=FrozenEmbedder(backbone) if stores_video else None,
+        )
+
+    def network(self) -> JointModel:
+        """The recipe's network before training; new weights are drawn from the recipe's seed."""
+        with seeded(self.recipe.training.seed):
+            return build_model(
+                self.backbone,
+                self.recipe.model,
+                num_frames=self.recipe.video.num_frames,
+                with_video_encoder=self.cache is None,
+                encoder_chunk=ENCODER_CHUNK,
+            )
+
+    def class_embedder(self) -> Callable[[Vocabulary], ClassEmbeddings]:
+        """Class names to unit vectors; each vocabulary is embedded once."""
+        known: dict[str, ClassEmbeddings] = {}
+
+        def embed(vocabulary: Vocabulary) -> ClassEmbeddings:
+            if vocabulary.identity not in known:
+                templates = load_prompts(vocabulary.prompts)
+                known[vocabulary.identity] = embed_classes(self.backbone, vocabulary.names, templates, self.cache)
+            return known[vocabulary.identity]
+
+        return embed
+
+
+def wire(recipe: Recipe, cache_folder: Path | None) -> Wiring:
+    """Loads what the recipe names. Raises BackboneError, StorageError."""
+    cache = None if cache_folder is None else ArrayCache(cache_folder)
+    return Wiring(recipe, load_backbone(recipe.backbone), cache)
+
+
+def default_cache_folder() -> Path:
+    """$OPENMOV_CACHE, or ~/.cache/openmov."""
+    return Path(os.environ.get("OPENMOV_CACHE") or Path.home() / ".cache" / "openmov")
+
+
+def parameter_count(network: nn.Module) -> tuple[int, int]:
+    """Weights in all, and those that train."""
+    sizes = [(parameter.numel(), parameter.requires_grad) for parameter in network.parameters()]
+    return sum(size for size, _ in sizes), sum(size for size, trains in sizes if trains)
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Draws within the block come from `seed`; torch's generator goes on afterwards as if nothing had been drawn."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        yield

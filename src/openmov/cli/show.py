@@ -1,0 +1,157 @@
+"""What a person reads on the terminal: tables and bars on stdout, faults on stderr; or JSON on stdout.
+
+Each function returns the exit code.
+"""
+
+import json
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from openmov.api.check import Findings
+from openmov.api.demo import DemoResult
+from openmov.api.evaluate import EvaluatedTask
+from openmov.api.predict import Prediction, Predictor
+from openmov.api.prepare import Prepared
+from openmov.api.train import TrainingResult
+from openmov.errors import DecodeError
+from openmov.evaluation.metrics import Proportion, harmonic_mean
+from openmov.text.vocabulary import Vocabulary
+
+_BAR = 24
+
+
+def findings(found: Findings, as_json: bool) -> int:
+    """Faults found by `check`; 2 where there is one."""
+    if as_json:
+        _print_json({"checked": found.num_checked, "faults": list(found.faults), "notes": list(found.notes)})
+    else:
+        for line in (*found.faults, *(f"note: {note}" for note in found.notes)):
+            print(line)
+        print(f"{found.num_checked} checked, {len(found.faults)} faults")
+    return 2 if found.faults else 0
+
+
+def prepared(done: Prepared, as_json: bool) -> int:
+    """What `prepare` filled, and what it could not; 2 where a video failed."""
+    failures = [{"file": str(one.record.path), "reason": one.error.what} for one in done.unreadable]
+    if as_json:
+        _print_json({"ready": len(done.records), "failed": failures})
+    else:
+        print(f"{len(done.records)} videos ready, {len(failures)} failed")
+    _complain(str(one.error) for one in done.unreadable)
+    return 2 if failures else 0
+
+
+def training(result: TrainingResult, as_json: bool) -> None:
+    """How a training went."""
+    summary = result.summary
+    if as_json:
+        chosen = None if result.calibration is None else result.calibration.chosen.model_dump()
+        _print_json({"run": str(result.folder), **vars(summary), "calibration": chosen})
+    else:
+        epoch = summary.best_epoch
+        best = "" if epoch is None else f", best epoch {epoch + 1} (validation {summary.best_validation or 0:.1%})"
+        print(f"{result.folder}: {summary.epochs} epochs in {summary.seconds:.0f} s{best}")
+        if result.calibration is not None:
+            chosen_settings = result.calibration.chosen
+            print(
+                f"calibrated on {result.calibration.num_clips} clips of {len(result.calibration.pseudo_novel)} "
+                f"held-out base classes: beta {chosen_settings.beta:g}, tau_v {chosen_settings.tau_v:g}"
+            )
+    _complain(str(one.error) for one in result.unreadable)
+
+
+def evaluation(task: EvaluatedTask, page: Path | None, as_json: bool) -> int:
+    """The table of methods; 2 where a video could not be read."""
+    rows = [
+        {
+            "method": method.name,
+            "note": method.note,
+            "base": method.base.accuracy.value,
+            "novel": method.novel.accuracy.value,
+            "harmonic": harmonic_mean(method.base.accuracy.value, method.novel.accuracy.value),
+            "generalised": method.generalised.accuracy.value,
+        }
+        for method in task.methods
+    ]
+    if as_json:
+        _print_json({"rows": rows, "evaluated": len(task.clips.records), "failed": len(task.clips.unreadable)})
+    else:
+        Console(width=110).print(_methods_table(task))
+        if page is not None:
+            print(page)
+    _complain(str(one.error) for one in task.clips.unreadable)
+    return 2 if task.clips.unreadable else 0
+
+
+def predictions(predictor: Predictor, files: list[Path], vocabulary: Vocabulary, top: int, as_json: bool) -> int:
+    """Answers as they come; 2 where a file could not be read."""
+    name, identity = predictor.backbone
+    if not as_json:
+        print(f"backbone: {name} ({identity[:12]})", file=sys.stderr)
+    answered: list[dict[str, Any]] = []
+    failed: list[DecodeError] = []
+    for answer in predictor.predict(files, vocabulary, top=top):
+        if isinstance(answer, DecodeError):
+            failed.append(answer)
+        elif as_json:
+            answered.append(answer.to_json())
+        else:
+            one_prediction(answer)
+    if as_json:
+        failures = [{"path": error.where, "reason": error.what} for error in failed]
+        facts = {"backbone": {"name": name, "identity": identity}, "vocabulary": vocabulary.identity}
+        _print_json({**facts, "predictions": answered, "failures": failures})
+    _complain(str(error) for error in failed)
+    return 2 if failed else 0
+
+
+def one_prediction(answer: Prediction) -> None:
+    """A file, what was seen and heard, and the top answers with bars."""
+    print(f"\n{answer.path}  ({', '.join(answer.modalities)})")
+    for name, probability in zip(answer.answers.names, answer.answers.probabilities, strict=True):
+        print(f"  {probability:6.1%} {'█' * round(probability * _BAR):<{_BAR}} {name}")
+
+
+def demo(result: DemoResult) -> None:
+    """Both tables, the three predictions and where the page is."""
+    console = Console(width=110)
+    for task in result.tasks:
+        console.print(_methods_table(task))
+    print(f"\n$ {result.predict_command}")
+    for answer in result.predictions:
+        one_prediction(answer)
+    print(f"\nThe report: {result.report}")
+
+
+def _methods_table(task: EvaluatedTask) -> Table:
+    run, _ = task.mov
+    table = Table(title=run.wiring.recipe.name, title_justify="left")
+    for column in ("method", "base %", "novel %", "harmonic", "all classes %"):
+        table.add_column(column, justify="left" if column == "method" else "right")
+    for method in task.methods:
+        base, novel = method.base.accuracy, method.novel.accuracy
+        name = f"{method.name} ({method.note})" if method.note else method.name
+        harmonic = f"{100 * harmonic_mean(base.value, novel.value):.1f}"
+        table.add_row(
+            name, _interval(base), _interval(novel), harmonic, f"{method.generalised.accuracy.value:.1%}"[:-1]
+        )
+    return table
+
+
+def _interval(share: Proportion) -> str:
+    return f"{100 * share.value:.1f} [{100 * share.low:.1f}, {100 * share.high:.1f}]"
+
+
+def _print_json(value: dict[str, Any]) -> None:
+    print(json.dumps(value, ensure_ascii=False, indent=1))
+
+
+def _complain(lines: Iterable[str]) -> None:
+    for line in lines:
+        print(f"openmov: {line}", file=sys.stderr)

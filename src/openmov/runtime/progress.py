@@ -1,0 +1,31 @@
+"""A progress bar on stderr for work that is a number of like things; one closing line where stderr is no terminal.
+
+Knows nothing of what the things are.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+
+@contextmanager
+def progress_bar(title: str, total: int, *, shown: bool = True) -> Iterator[Callable[[int], None]]:
+    """Yields a function that takes how many are done in all. Nothing is drawn for no work or with `shown` False."""
+    console = Console(stderr=True, quiet=not shown or total == 0, highlight=False)
+    columns = (TextColumn(title), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    bar = Progress(*columns, console=console, disable=not console.is_terminal)
+    task = bar.add_task("", total=total)
+    started, last = time.monotonic(), 0
+
+    def show(done: int) -> None:
+        nonlocal last
+        last = done
+        bar.update(task, completed=done)
+
+    with bar:
+        yield show
+    if not console.is_terminal:
+        console.print(f"{title}: {last} of {total}, {time.monotonic() - started:.1f} s", soft_wrap=True)

@@ -1,0 +1,16 @@
+"""The sample report, built once."""
+
+import pytest
+from report_sample import sample_comparison, sample_content
+
+from openmov.evaluation.content import ComparisonContent, ReportContent
+
+
+@pytest.fixture(scope="session")
+def content() -> ReportContent:
+    return sample_content()
+
+
+@pytest.fixture(scope="session")
+def comparison() -> ComparisonContent:
+    return sample_comparison()
