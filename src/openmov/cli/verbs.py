@@ -86,7 +86,7 @@ def recipe(name: str | None = None, /, *, set_: Set = ()) -> None:
     """
     from openmov.config.load import bundled_recipes, load_recipe, recipe_to_yaml
 
-    print("\n".join(bundled_recipes()) if name is None else recipe_to_yaml(load_recipe(name, set_)), end="\n")
+    print("\n".join(bundled_recipes()) if name is None else recipe_to_yaml(load_recipe(name, set_)))
 
 
 @app.command
@@ -329,16 +329,20 @@ def demo(*, out: Path = Path("demo"), workers: int = 2, set_: Set = (), quick: F
 
 
 @app.command
-def results(*, out: Path, workers: int = 2, seeds: int = 3) -> None:
-    """Train both tasks of ShapesAV with several seeds and write mean, deviation and paired comparisons.
+def results(*, out: Path, work: Path = Path("runs/results"), seeds: int = 3, workers: int = 2, set_: Set = ()) -> None:
+    """Train both tasks of ShapesAV with several seeds; write mean, deviation and paired comparisons.
 
     Parameters
     ----------
     out
-        Folder for README.md and results.json; runs and clips go to its `work` folder.
+        Folder for README.md, results.json and report.html.
+    work
+        Folder for clips, caches and runs; what is finished there is not done again.
     seeds
         Training seeds 0, 1, ...
+    workers
+        Processes and threads.
     """
     from openmov.api.results import run_results
 
-    print(run_results(out, seeds=seeds, workers=workers))
+    print(run_results(out, work, seeds=seeds, workers=workers, overrides=set_))

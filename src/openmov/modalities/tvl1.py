@@ -5,8 +5,9 @@ of Zach, Pock and Bischof ("A duality based approach for realtime TV-L1 optical 
 the schedule and the defaults of OpenCV's `DualTVL1OpticalFlow`: at every level of the pyramid a few warps, at every
 warp rounds of a median filter and of inner iterations, which end as soon as the flow hardly changes.
 
-The loops are in `tvl1_kernels`, compiled at the first call (about ten seconds) and kept in numba's cache on disk; they
-release the interpreter's lock, so that threads scale. Knows nothing of videos, clamping, storage or the network's input.
+The loops are in `tvl1_kernels`, compiled at the first call (about seven seconds) and kept in numba's cache on disk;
+they release the interpreter's lock, so that threads scale. Equal calls give equal bits, in however many threads.
+Knows nothing of videos, clamping, storage or the network's input.
 """
 
 from dataclasses import dataclass
@@ -15,9 +16,10 @@ import numpy as np
 from jaxtyping import Float32, Int64, UInt8
 
 from openmov.errors import RecipeError
-from openmov.modalities.tvl1_kernels import BORDER, NUM_FIELDS, solve
+from openmov.modalities.tvl1_kernels import NUM_FIELDS, solve
 from openmov.modalities.tvl1_lanes import NUM_LANES
 from openmov.modalities.tvl1_median import RING_ROWS
+from openmov.modalities.tvl1_pyramid import BORDER
 
 SMALLEST_SIDE_PX = 16
 """No picture, and no level of the pyramid, may be smaller than this."""
@@ -77,7 +79,8 @@ def tvl1(
     """Displacement in pixels, x then y: what is at (x, y) in `first` is at (x + u, y + v) in `second`.
 
     Grey pictures of at least 16 x 16 pixels. Equal pictures give exactly zero. `guess` is a flow to start from, for
-    instance that of the pair before. Raises ValueError where the pictures are smaller or differ in size.
+    instance that of the pair before. Raises ValueError where the pictures are smaller or differ in size, or where the
+    guess is not finite or of another size.
     """
     height, width = first.shape
     if first.shape != second.shape or (guess is not None and guess.shape != (height, width, 2)):
@@ -87,6 +90,8 @@ def tvl1(
     sizes = _level_sizes(height, width, parameters)
     flow = np.zeros((2, height * width), np.float32)
     if guess is not None:
+        if not np.isfinite(guess).all():
+            raise ValueError("a finite guess wanted")
         flow[:] = guess.reshape(-1, 2).T
     pyramids = [_pyramid(picture, sizes) for picture in (first, second)]
     solve(*pyramids, sizes, *_numbers(parameters), parameters.scale_step, flow, *_workspace(height, width))
@@ -96,7 +101,8 @@ def tvl1(
 def grey(images: UInt8[np.ndarray, "*time height width 3"]) -> UInt8[np.ndarray, "*time height width"]:
     """Luma of RGB pictures, 0 to 255, to the bit as OpenCV's RGB2GRAY."""
     red, green, blue = (images[..., channel].astype(np.uint32) * np.uint32(_LUMA[channel]) for channel in range(3))
-    return ((red + green + blue + np.uint32(1 << 14)) >> np.uint32(15)).astype(np.uint8)
+    luma: UInt8[np.ndarray, "..."] = ((red + green + blue + np.uint32(1 << 14)) >> np.uint32(15)).astype(np.uint8)
+    return luma
 
 
 def _level_sizes(height: int, width: int, parameters: TVL1Parameters) -> Int64[np.ndarray, "levels 3"]:
@@ -111,7 +117,9 @@ def _level_sizes(height: int, width: int, parameters: TVL1Parameters) -> Int64[n
     return np.array(rows, np.int64)
 
 
-def _pyramid(picture: UInt8[np.ndarray, "height width"], sizes: Int64[np.ndarray, "levels 3"]) -> Float32[np.ndarray, " size"]:
+def _pyramid(
+    picture: UInt8[np.ndarray, "height width"], sizes: Int64[np.ndarray, "levels 3"]
+) -> Float32[np.ndarray, " size"]:
     pyramid = np.zeros(int(sizes[-1, 2] + sizes[-1, 0] * sizes[-1, 1]) + NUM_LANES, np.float32)
     pyramid[: picture.size] = picture.reshape(-1)
     return pyramid

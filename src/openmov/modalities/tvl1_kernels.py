@@ -1,4 +1,4 @@
-"""The inner loops of TV-L1: pyramid, warp, and the sweeps over the flow `u` and its dual variable `p`.
+"""The inner loops of TV-L1: the warp and the sweeps over the flow `u` and its dual variable `p`.
 
 What is kept of one pyramid level is one flat array of *records*, one a row of pixels, so that all that a row needs lies
 together: ten fields of `plane` numbers, each sixteen spare ones and then the row, filled up to a multiple of sixteen
@@ -28,14 +28,11 @@ from openmov.modalities.tvl1_lanes import (
     total,
 )
 from openmov.modalities.tvl1_median import median3, median5
+from openmov.modalities.tvl1_pyramid import BORDER, interleave, resize, shrink
 
 NUM_FIELDS = 10
 _IX, _IY, _INVERSE, _RHO, _U1, _U2, _P11, _P12, _P21, _P22 = range(NUM_FIELDS)
 """Gradient of the warped second image, 1 / |gradient|^2, the constant part of rho, the flow, the dual variables."""
-BORDER = 4
-"""Zeros around the second image: a bicubic window that touches none of it reads zeros."""
-BLOCK = 8
-"""Most iterations that follow each other down the image while its rows are in the processor's cache."""
 
 _ONE, _ZERO, _TINY = np.float32(1), np.float32(0), np.float32(1e-30)
 _FLATTEST = np.float32(1e-6)
@@ -66,48 +63,8 @@ def _grid(height, width):
 
 @compiled
 @no_type_check
-def _resize(source, height, width, target, step, gain, row, columns, fractions):
-    """Bilinear with OpenCV's half-pixel centres and repeated edges; `step` = old pixels per new one, y then x."""
-    array, start, stride, new_height, new_width = target
-    for x in range(new_width):
-        place = min(max((x + 0.5) * step[1] - 0.5, 0.0), width - 1.0)
-        columns[x] = int(place)
-        fractions[x] = place - int(place)
-    row[width] = _ZERO
-    for y in range(new_height):
-        place = min(max((y + 0.5) * step[0] - 0.5, 0.0), height - 1.0)
-        upper = int(place)
-        lower, share = min(upper + 1, height - 1), np.float32(place - upper)
-        one, two = source[upper * width : (upper + 1) * width], source[lower * width : (lower + 1) * width]
-        for x in range(width):
-            row[x] = one[x] + share * (two[x] - one[x])
-        out = array[start + y * stride : start + y * stride + new_width]
-        for x in range(new_width):
-            left = columns[x]
-            out[x] = gain * (row[left] + fractions[x] * (row[left + 1] - row[left]))
-
-
-@compiled
-@no_type_check
-def _interleave(second, height, width, image):
-    """The second image, its centred gradient in x and in y, and a zero, pixel by pixel, within a border of zeros."""
-    stride = (width + 2 * BORDER) * 4
-    image[: (height + 2 * BORDER) * stride] = _ZERO
-    half = np.float32(0.5)
-    for y in range(height):
-        above, below = max(y - 1, 0) * width, min(y + 1, height - 1) * width
-        for x in range(width):
-            left, right = max(x - 1, 0), min(x + 1, width - 1)
-            i = (y + BORDER) * stride + (x + BORDER) * 4
-            image[i] = second[y * width + x]
-            image[i + 1] = half * (second[y * width + right] - second[y * width + left])
-            image[i + 2] = half * (second[below + x] - second[above + x])
-
-
-@compiled
-@no_type_check
 def _aim(state, i, x, y, grid, plan):
-    """Where sixteen pixels look: whole part and fraction in x, whole part in y, four weights in y, written to `plan`."""
+    """To `plan`: where sixteen pixels look, whole part in x and y, fraction in x, four weights in y."""
     low = splat(np.float32(-3))
     right, bottom = splat(np.float32(grid.width + 1)), splat(np.float32(grid.height + 1))
     to_x = splat(np.float32(x)) + load(_COLUMNS, 0) + load(state, i + _U1 * grid.plane)
@@ -172,7 +129,8 @@ def _steepness(x, y):
 def _sweep_row(s, r, q, mask, plane, bound, speed):
     """One iteration of `u` in the record at `r`, then of `p` in the record above at `q`; the sum of squared changes.
 
-    `u` takes the old `p` of both rows, `p` of row q the new `u` of both: equations 12 to 15 of Zach, Pock and Bischof.
+    The thresholding step, then the dual step: `u` takes the old `p` of both rows, `p` of row q the new `u` of both, so
+    that one pass through memory serves both where the textbook has two.
     """
     u1, u2, p11, p12, p21, p22 = _U1 * plane, _U2 * plane, _P11 * plane, _P12 * plane, _P21 * plane, _P22 * plane
     upper, lower, one, pace = splat(bound), splat(-bound), splat(_ONE), splat(speed)
@@ -206,49 +164,34 @@ def _sweep_row(s, r, q, mask, plane, bound, speed):
 
 @compiled
 @no_type_check
-def _iterate(s, grid, bound, speed, count, changes):
-    """`count` iterations, each a row behind the one before; the sum of squared changes of each goes to `changes`."""
+def _iterate(s, grid, bound, speed):
+    """One iteration; the sum of squared changes of the flow."""
     u1, u2 = _U1 * grid.plane + NUM_LANES, _U2 * grid.plane + NUM_LANES
-    changes[:count] = _ZERO
-    for step in range(grid.height + count):
-        for k in range(max(step - grid.height, 0), min(count, step + 1)):
-            y = step - k
-            r, mask = (y + 1) * grid.record, 0
-            q = r - grid.record
-            if y == grid.height:
-                mask = r
-                for x in range(0, grid.padded, NUM_LANES):
-                    store(s, r + u1 + x, load(s, q + u1 + x))
-                    store(s, r + u2 + x, load(s, q + u2 + x))
-            pace = speed if y else _ZERO
-            changes[k] += _sweep_row(s, r, q, mask, grid.plane, bound, pace)
-            s[r + u1 + grid.width] = s[r + u1 + grid.width - 1]
-            s[r + u2 + grid.width] = s[r + u2 + grid.width - 1]
+    change, q = _ZERO, 0
+    for y in range(grid.height):
+        r = q + grid.record
+        change += _sweep_row(s, r, q, 0, grid.plane, bound, speed if y else _ZERO)
+        # The pixel right of the last repeats it: no gradient across the edge.
+        s[r + u1 + grid.width] = s[r + u1 + grid.width - 1]
+        s[r + u2 + grid.width] = s[r + u2 + grid.width - 1]
+        q = r
+    r = q + grid.record
+    for x in range(0, grid.padded, NUM_LANES):
+        store(s, r + u1 + x, load(s, q + u1 + x))
+        store(s, r + u2 + x, load(s, q + u2 + x))
+    _sweep_row(s, r, q, r, grid.plane, bound, speed)
+    return change
 
 
 @compiled
 @no_type_check
-def _safe_count(change, limit, done):
-    """How many iterations surely do not bring the change below `limit`, given that it falls about as 1 / `done`.
-
-    Where it falls faster it does so from the start, so the first ones go singly; the square root is caution.
-    """
-    if done < BLOCK:
-        return 1
-    if limit <= 0:
-        return BLOCK
-    return int(min(max(done * (np.sqrt(change / limit) - 1.0), 1.0), BLOCK))
-
-
-@compiled
-@no_type_check
-def _relax(state, grid, bound, speed, limit, iterations, changes):
+def _relax(state, grid, bound, speed, limit, iterations):
     """Iterate until the sum of squared changes is at most `limit`, or `iterations` times; whether that was reached."""
-    done, change = 0, np.float32(0)
-    while done < iterations and (done == 0 or change > limit):
-        count = min(_safe_count(change, limit, done), iterations - done)
-        _iterate(state, grid, bound, speed, count, changes)
-        done, change = done + count, changes[count - 1]
+    change = _ZERO
+    for _ in range(iterations):
+        change = _iterate(state, grid, bound, speed)
+        if change <= limit:
+            break
     return change <= limit
 
 
@@ -265,18 +208,6 @@ def _smooth(state, grid, size, ring):
 
 @compiled
 @no_type_check
-def _shrink(pyramid, sizes, scale_step, row, columns, fractions):
-    step = (1 / scale_step, 1 / scale_step)
-    for level in range(1, len(sizes)):
-        height, width, start = sizes[level]
-        old_height, old_width, i = sizes[level - 1]
-        old = pyramid[i : i + old_height * old_width]
-        target = (pyramid, start, width, height, width)
-        _resize(old, old_height, old_width, target, step, _ONE, row, columns, fractions)
-
-
-@compiled
-@no_type_check
 def _set_up(state, grid, theta, flow, old_height, old_width, gain, row, columns, fractions):
     """Fresh records: `p` zero, `u` from the flow of another level."""
     state[: (grid.height + 2) * grid.record] = _ZERO
@@ -285,7 +216,7 @@ def _set_up(state, grid, theta, flow, old_height, old_width, gain, row, columns,
     for k in range(2):
         start = grid.record + (_U1 + k) * grid.plane + NUM_LANES
         target = (state, start, grid.record, grid.height, grid.width)
-        _resize(flow[k], old_height, old_width, target, step, gain, row, columns, fractions)
+        resize(flow[k], old_height, old_width, target, step, gain, row, columns, fractions)
 
 
 @compiled
@@ -293,9 +224,9 @@ def _set_up(state, grid, theta, flow, old_height, old_width, gain, row, columns,
 def _take_down(state, grid, flow):
     for y in range(grid.height):
         i = (y + 1) * grid.record + NUM_LANES
-        for k in range(2):
-            j = i + (_U1 + k) * grid.plane
-            flow[k, y * grid.width : (y + 1) * grid.width] = state[j : j + grid.width]
+        for x in range(grid.width):
+            flow[0, y * grid.width + x] = state[i + _U1 * grid.plane + x]
+            flow[1, y * grid.width + x] = state[i + _U2 * grid.plane + x]
 
 
 @numba.njit(nogil=True, fastmath=True, error_model="numpy", cache=True)
@@ -310,22 +241,21 @@ def solve(first, second, sizes, numbers, counts, scale_step, flow, state, image,
     """
     theta, bound, speed, tolerance = numbers
     num_warps, inner, outer, median_size = counts
-    plan, changes = np.empty(7 * NUM_LANES, np.float32), np.empty(BLOCK, np.float32)
-    fractions = np.empty(len(columns), np.float32)
-    _shrink(first, sizes, scale_step, row, columns, fractions)
-    _shrink(second, sizes, scale_step, row, columns, fractions)
+    plan, fractions = np.empty(7 * NUM_LANES, np.float32), np.empty(len(columns), np.float32)
+    shrink(first, sizes, scale_step, row, columns, fractions)
+    shrink(second, sizes, scale_step, row, columns, fractions)
     old_height, old_width, gain = sizes[0, 0], sizes[0, 1], scale_step ** (len(sizes) - 1)
     for level in range(len(sizes) - 1, -1, -1):
         height, width, start = sizes[level]
         grid = _grid(height, width)
         limit = tolerance * np.float32(height * width)
         _set_up(state, grid, theta, flow, old_height, old_width, np.float32(gain), row, columns, fractions)
-        _interleave(second[start:], height, width, image)
+        interleave(second[start:], height, width, image)
         for _ in range(num_warps):
             _warp(first[start:], image, state, grid, plan, row)
             for _ in range(outer):
                 _smooth(state, grid, median_size, ring)
-                if _relax(state, grid, bound, speed, limit, inner, changes):
+                if _relax(state, grid, bound, speed, limit, inner):
                     break
         _take_down(state, grid, flow)
         old_height, old_width, gain = height, width, 1 / scale_step

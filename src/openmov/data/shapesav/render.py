@@ -1,8 +1,9 @@
 """The pictures of a scene: a two-toned shape over a still, textured background.
 
 Shapes are signed distance tables, so that one lookup a pixel gives clean edges at any size and angle. An off-centre
-dark stripe makes rotation visible even on the circle and the ring, dapples let optical flow see the inside move, a
-dark rim keeps the outline visible on every background. There is no motion blur: it would tell the direction in a still. Knows nothing of sound or files.
+dark stripe makes rotation visible even on the circle and the ring, dapples let optical flow see the inside move, a dark
+rim keeps the outline visible on every background. There is no motion blur: it would tell the direction in a still.
+Knows nothing of sound or files.
 """
 
 import typing
@@ -109,7 +110,8 @@ def _polygon_distance(
 def _enlarge(cells: int) -> Float64[np.ndarray, "size cells"]:
     """The matrix that interpolates `cells` values linearly to the picture's side."""
     places = np.linspace(0, cells - 1, SIZE_PX)
-    return np.maximum(0, 1 - np.abs(places[:, None] - np.arange(cells)))
+    weights: Float64[np.ndarray, "size cells"] = np.maximum(0, 1 - np.abs(places[:, None] - np.arange(cells)))
+    return weights
 
 
 @njit(cache=True)
