@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import torch
@@ -64,6 +65,11 @@ class Wiring:
         """Temperature of training and of the base path."""
         return self.recipe.training.temperature or self.backbone.temperature
 
+    @cached_property
+    def frozen_embedder(self) -> FrozenEmbedder:
+        """One copy of the frozen video encoder, whoever reads."""
+        return FrozenEmbedder(self.backbone)
+
     def reader(self, modalities: frozenset[Modality] | None = None, *, flow_threads: int = 1) -> ClipReader:
         """Reads clips for the recipe's network, or for some modalities; with a cache, video as stored embeddings."""
         recipe, backbone = self.recipe, self.backbone
@@ -75,7 +81,7 @@ class Wiring:
             recipe.views,
             SoundReader(recipe.audio, self.cache),
             cache=self.cache,
-            embed_frames=FrozenEmbedder(backbone) if stores_video else None,
+            embed_frames=self.frozen_embedder if stores_video else None,
         )
 
     def network(self) -> JointModel:
