@@ -53,6 +53,8 @@ class Clip:
     """Stored embeddings of the same views by the frozen video encoder, in place of inputs[VIDEO]."""
     label: str | None = None
     """Class name, where known."""
+    notes: tuple[str, ...] = ()
+    """What was odd in the file, one phrase each: it is cut off, packets are damaged."""
 
     @property
     def present(self) -> frozenset[Modality]:

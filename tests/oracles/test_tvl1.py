@@ -70,7 +70,7 @@ def texture(x: np.ndarray, y: np.ndarray, seed: int) -> np.ndarray:
 def known_pair(
     matrix: np.ndarray, shift: tuple[float, float], height: int = 120, width: int = 160, seed: int = 1
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """A texture, the same moved by `matrix` about the centre and `shift`, and the flow: nan for what leaves the frame."""
+    """A texture, the same moved by `matrix` about the centre and `shift`, and the flow (nan where it leaves)."""
     y, x = np.mgrid[:height, :width].astype(float)
     place = np.stack([x - (width - 1) / 2, y - (height - 1) / 2], axis=-1)
     origin = (place - np.array(shift)) @ np.linalg.inv(matrix).T

@@ -50,7 +50,9 @@ def check_files(
             faults += [f"{path}: {fault}" for fault in found.faults]
             notes += [f"{path}: {note}" for note in found.notes]
             show(done)
-    if cache is not None:
+    if cache is not None and not cache.is_dir():
+        faults.append(f"{cache}: no such folder; name the cache folder of prepare or train")
+    elif cache is not None:
         faults += [f"{entry}: a damaged cache entry; it is made anew when next needed" for entry in verify(cache)]
     num_lists = sum(path.suffix in _MANIFESTS | {".json"} for path in paths)
     return Findings(num_lists + len(media), tuple(faults), tuple(notes))
@@ -69,7 +71,12 @@ def _videos(manifest: Path, names: Vocabulary | None, faults: list[str]) -> list
     try:
         found = find_faults(manifest, vocabulary=names)
         faults += [f"{manifest}: {fault}" for fault in found]
-        return [] if found else [record.path for record in load_manifest(manifest, vocabulary=names).records]
+        if found:
+            return []
+        listed = load_manifest(manifest, vocabulary=names)
+        if not listed.records:
+            faults.append(f"{manifest}: lists no video")
+        return [record.path for record in listed.records]
     except OpenMovError as error:
         faults.append(str(error))
         return []

@@ -20,7 +20,8 @@ from openmov.runtime.run_folder import RunFolder
 def compare_runs(runs: Sequence[Path], out: Path) -> Path:
     """Writes `comparison.html` and `comparison.json` into `out`; returns the page's path.
 
-    Raises RunFolderError for fewer than two runs or a folder that is none.
+    Raises RunFolderError for fewer than two runs, one named twice, or a folder that is none or damaged; CheckpointError
+    for one that is unfinished; StorageError.
     """
     if len(runs) < 2:
         raise RunFolderError("compare", "takes at least two runs", "name two run folders")
@@ -41,8 +42,13 @@ def _names(runs: Sequence[Path]) -> list[str]:
 
 
 def _compared(folder: RunFolder, name: str) -> ComparedRun:
-    recipe = json.loads(folder.recipe.read_text(encoding="utf-8"))
-    return ComparedRun(name, _rows(folder), tuple(_flat(recipe)), _validation_curve(folder))
+    try:
+        recipe = json.loads(folder.recipe.read_text(encoding="utf-8"))
+        return ComparedRun(name, _rows(folder), tuple(_flat(recipe)), _validation_curve(folder))
+    except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise RunFolderError(
+            folder.path, f"is damaged ({type(error).__name__})", "evaluate or train it anew"
+        ) from error
 
 
 def _rows(folder: RunFolder) -> tuple[MethodRow, ...]:

@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+from openmov.api.answers import Prediction, example_of
 from openmov.api.evaluate import HONEST_NOTES, EvaluatedTask, failures_of, report_of, write_answers
 from openmov.api.facts import fact_groups
-from openmov.api.predict import Prediction, Predictor, example_of
+from openmov.api.predictor import Predictor
 from openmov.api.shapesav import PoolSize, write_world
 from openmov.api.world_tasks import POOL_SEED, TASKS, Effort, StepClock, WorldFolders, train_and_evaluate
 from openmov.data.examples import example_inputs

@@ -6,12 +6,14 @@ RUN/results/results.json                   the run's own rows, for `openmov comp
 """
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from openmov.api.facts import fact_groups
-from openmov.api.measuring import LoadedRun, Method, TestClips, load_run, load_test_clips, measure_runs, record_run
+from openmov.api.measuring import METHOD_NAMES, Method, TestClips, load_test_clips, measure_runs, record_run
+from openmov.api.runs import LoadedRun, load_run
 from openmov.api.task_report import task_report
 from openmov.errors import RunFolderError
 from openmov.evaluation.content import ReportContent, TaskReport
@@ -45,10 +47,8 @@ class EvaluatedTask:
     @property
     def mov(self) -> tuple[LoadedRun, Recording]:
         """The run of the whole model. Raises RunFolderError where there is none."""
-        for run, recording in zip(self.runs, self.recordings, strict=True):
-            if run.method == "mov":
-                return run, recording
-        raise RunFolderError("evaluate", "none of the runs is of the method mov", "name one that is")
+        place = _place_of_mov(self.runs)
+        return self.runs[place], self.recordings[place]
 
     @property
     def data_facts(self) -> Mapping[str, str]:
@@ -71,14 +71,21 @@ def evaluate_task(
     *,
     cache_folder: Path,
     split: str = "test",
+    backbone: str | None = None,
     workers: int = 2,
     shown: bool = True,
+    with_page: bool = False,
 ) -> EvaluatedTask:
     """Measures runs of one task under the base, novel and generalised protocols; writes each run's own rows.
 
-    Raises RunFolderError, CheckpointError, ManifestError, VocabularyError.
+    `backbone` says where the runs' backbone lies now, if not where it lay in training; `with_page` that
+    `write_evaluation` follows. Raises RunFolderError for no run, two of one method, or a page without a run of the
+    method mov; CheckpointError, BackboneError, ManifestError, VocabularyError, all before a video is opened.
     """
-    runs = tuple(load_run(folder, cache_folder) for folder in run_folders)
+    runs = tuple(load_run(folder, cache_folder, backbone=backbone) for folder in run_folders)
+    _refuse_misfits(runs)
+    if with_page:
+        _place_of_mov(runs)
     clips = load_test_clips(runs, manifest, vocabulary, split, workers=workers, shown=shown)
     recordings = tuple(record_run(run, clips.records, workers=workers) for run in runs)
     task = EvaluatedTask(runs, recordings, clips, tuple(measure_runs(runs, recordings, clips)))
@@ -103,7 +110,10 @@ def report_of(task: EvaluatedTask, title: str, explanation: str, *, num_examples
 
 
 def write_evaluation(task: EvaluatedTask, out: Path, *, num_examples: int = 4, workers: int = 2) -> Path:
-    """Writes the page of one task and every video's answers into `out`; returns the page's path."""
+    """Writes the page of one task and every video's answers into `out`; returns the page's path.
+
+    Raises RunFolderError where no run is of the method mov, StorageError.
+    """
     run, _ = task.mov
     title = run.wiring.recipe.name
     report = report_of(task, title, "", num_examples=num_examples, workers=workers)
@@ -125,16 +135,34 @@ def failures_of(task: EvaluatedTask) -> tuple[Failure, ...]:
 
 
 def write_answers(task: EvaluatedTask, out: Path) -> None:
-    """Every video's answer under every method and protocol, as JSON."""
+    """Every video's answer under every method and protocol, as JSON. Raises StorageError."""
     for method in task.methods:
         for evaluation in (method.base, method.novel, method.generalised):
-            name = f"{method.name.lower().replace(' ', '-').replace(',', '').replace('(', '').replace(')', '')}"
+            name = "-".join(re.findall(r"[a-z0-9]+", method.name.lower()))
             text = json.dumps(evaluation.to_json(), ensure_ascii=False)
             write_text(out / "evaluations" / f"{name}-{evaluation.protocol}.json", text + "\n")
 
 
+def _refuse_misfits(runs: Sequence[LoadedRun]) -> None:
+    if not runs:
+        raise RunFolderError("evaluate", "no run is given", "name at least one run folder")
+    methods = [run.method for run in runs]
+    twice = sorted({method for method in methods if methods.count(method) > 1})
+    if twice:
+        mend = "evaluate one at a time, then put them side by side with openmov compare"
+        raise RunFolderError("evaluate", f"more than one run is of the method {twice[0]}", mend)
+
+
+def _place_of_mov(runs: Sequence[LoadedRun]) -> int:
+    for place, run in enumerate(runs):
+        if run.method == "mov":
+            return place
+    raise RunFolderError("evaluate", "none of the runs is of the method mov, which the page is about", "name one")
+
+
 def _write_rows(run: LoadedRun, methods: Sequence[Method]) -> None:
-    kinds = {"mov": ("mov", "mov_calibrated", "clip"), "video_only": ("video",)}.get(run.method, ("single",))
+    """The run's own rows: a MOV's with its calibrated one and frozen CLIP, a single modality's alone."""
+    own = METHOD_NAMES.get(run.method)
     rows = [
         {
             "method": method.name,
@@ -144,7 +172,7 @@ def _write_rows(run: LoadedRun, methods: Sequence[Method]) -> None:
             "novel": [int(method.novel.correct.sum()), len(method.novel.records)],
         }
         for method in methods
-        if method.kind in kinds
+        if method.name == own or (own is None and method.kind in ("mov", "mov_calibrated", "clip"))
     ]
     text = json.dumps({"rows": rows}, indent=1, ensure_ascii=False)
     write_text(run.folder.results / RESULTS_FILE, text + "\n")

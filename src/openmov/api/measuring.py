@@ -11,47 +11,26 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from openmov.api.prepare import fill_caches
-from openmov.api.train import load_calibration, load_trained
-from openmov.api.wiring import Wiring, wire
+from openmov.api.runs import LoadedRun, load_calibration, load_trained
+from openmov.api.wiring import Wiring
 from openmov.baselines.frozen_clip import FrozenCLIPRule
 from openmov.baselines.score_fusion import ScoreFusion
-from openmov.config.schema import PredictionConfig, Recipe
+from openmov.config.schema import PredictionConfig
 from openmov.data.manifest import load_manifest
 from openmov.data.records import Record
 from openmov.data.source import Unreadable, evaluation_batches
-from openmov.errors import ManifestError, RunFolderError
+from openmov.errors import ManifestError, VocabularyError
 from openmov.evaluation.content import MethodKind
 from openmov.evaluation.evaluator import evaluate
 from openmov.evaluation.result import Evaluation, Failure
-from openmov.prediction.predictor import AnswerRule, BaseNovelRule, RecordedScorer, Recording, record
-from openmov.runtime.checkpoint import CheckpointHeader, load_header, require_match
-from openmov.runtime.run_folder import RunFolder
+from openmov.prediction.predictor import BaseNovelRule, RecordedScorer, Recording, record
+from openmov.runtime.checkpoint import require_match
 from openmov.text.vocabulary import Protocol, Vocabulary, load_vocabulary
 from openmov.types import Scorer
 
 _BATCH = 32
-
-
-@dataclass(frozen=True)
-class LoadedRun:
-    """A run whose weights fit what is there."""
-
-    folder: RunFolder
-    """Where it is."""
-    wiring: Wiring = field(repr=False)
-    """Its recipe's parts."""
-    header: CheckpointHeader = field(repr=False)
-    """Of its best checkpoint."""
-
-    @property
-    def method(self) -> str:
-        """mov, video_only, flow_only or audio_only."""
-        return self.wiring.recipe.model.method
-
-    @property
-    def rule(self) -> BaseNovelRule:
-        """How its embeddings answer, with the recipe's beta and temperatures."""
-        return BaseNovelRule(self.wiring.tau, self.wiring.recipe.prediction)
+METHOD_NAMES = {"video_only": "Video only", "flow_only": "Flow only", "audio_only": "Sound only"}
+"""How the single modalities are called in results."""
 
 
 @dataclass(frozen=True)
@@ -88,28 +67,23 @@ class TestClips:
     """Hash of the list."""
 
 
-def load_run(path: Path, cache_folder: Path | None) -> LoadedRun:
-    """Opens a finished run. Raises RunFolderError, CheckpointError, BackboneError."""
-    folder = RunFolder.open(path)
-    header = load_header(folder.best)
-    recipe = Recipe.model_validate(dict(header.provenance.recipe))
-    wiring = wire(recipe, cache_folder)
-    require_match(header, backbone_identity=wiring.backbone.identity, where=folder.best)
-    return LoadedRun(folder, wiring, header)
-
-
 def load_test_clips(
     runs: Sequence[LoadedRun], manifest: Path, vocabulary: Path, split: str, *, workers: int, shown: bool
 ) -> TestClips:
-    """The clips of one split, prepared for every run. Raises ManifestError, VocabularyError, CheckpointError."""
+    """The clips of one split, prepared for every run.
+
+    Raises VocabularyError where a role has no class, CheckpointError where a run was trained on other base classes,
+    ManifestError where the manifest is faulty or a role is left without a readable clip.
+    """
     names = load_vocabulary(vocabulary)
+    if not (names.base and names.novel):
+        what = "evaluation measures base and novel classes, and one of them has no name there"
+        raise VocabularyError(vocabulary, what, "draw them with openmov split")
     for run in runs:
         base = names.for_protocol("base")
         require_match(run.header, vocabulary_identity=base.identity, where=run.folder.best)
     listed = load_manifest(manifest, vocabulary=names)
     records = tuple(one for one in listed.records if one.split == split)
-    if not records:
-        raise ManifestError(manifest, f"lists no video in the split {split!r}", "choose another --split")
     unreadable: dict[str, Unreadable] = {}
     for wiring in _one_of_each_reading(runs):
         prepared = fill_caches(
@@ -117,13 +91,33 @@ def load_test_clips(
         )
         unreadable |= {one.record.video_id: one for one in prepared.unreadable}
     kept = tuple(one for one in records if one.video_id not in unreadable)
+    for role, classes in (("base", names.base), ("novel", names.novel)):
+        _require_clips(manifest, split, role, frozenset(classes), kept, list(unreadable.values()))
     return TestClips(names, kept, tuple(unreadable.values()), listed.identity)
 
 
+def _require_clips(
+    manifest: Path, split: str, role: str, names: frozenset[str], kept: Sequence[Record], lost: Sequence[Unreadable]
+) -> None:
+    if any(one.label in names for one in kept):
+        return
+    first = next((one.error for one in lost if one.record.label in names), None)
+    if first is not None:
+        raise ManifestError(manifest, f"none of its {split} videos of {role} classes can be read: {first}")
+    raise ManifestError(manifest, f"lists no {split} video of a {role} class", "choose another --split, or add some")
+
+
 def record_run(run: LoadedRun, clips: Sequence[Record], *, checkpoint: Path | None = None, workers: int) -> Recording:
-    """One pass of a run's network, with the weights of a checkpoint (default: the best), over the clips."""
+    """One pass of a run's network, with the weights of a checkpoint (default: the best), over the clips.
+
+    Raises DecodeError where a clip that was prepared can no longer be read, CheckpointError.
+    """
     network = load_trained(run.wiring, checkpoint or run.folder.best)
-    return record(network, evaluation_batches(run.wiring.reader(), clips, _BATCH, [], workers))
+    lost: list[Unreadable] = []
+    recording = record(network, evaluation_batches(run.wiring.reader(), clips, _BATCH, lost, workers))
+    if lost:
+        raise lost[0].error
+    return recording
 
 
 def measure(
@@ -134,7 +128,11 @@ def measure(
     def under(protocol: Protocol) -> Evaluation:
         vocabulary = clips.vocabulary.for_protocol(protocol)
         chosen = recording if protocol == "generalised" else recording.where(vocabulary.names)
-        failures = [Failure(str(one.record.path), str(one.error)) for one in clips.unreadable]
+        failures = [
+            Failure(str(one.record.path), str(one.error))
+            for one in clips.unreadable
+            if one.record.label in vocabulary.names
+        ]
         return evaluate(scorer, chosen.batches(), vocabulary, failures=failures, what=f"{name}, {protocol}")
 
     return Method(name, kind, under("base"), under("novel"), under("generalised"), note)
@@ -143,24 +141,20 @@ def measure(
 def measure_runs(runs: Sequence[LoadedRun], recordings: Sequence[Recording], clips: TestClips) -> list[Method]:
     """Frozen CLIP, every run, and score fusion of the single-modality runs: table 5's rows, weakest idea first.
 
-    A calibrated MOV gives two rows: the paper's beta and tau_v, and its own. Raises RunFolderError for no run.
+    A calibrated MOV gives two rows: the paper's beta and tau_v, and its own.
     """
-    if not runs:
-        raise RunFolderError("runs", "none was given", "name at least one run folder")
     methods: list[Method] = []
-    with_video = next(((run, rec) for run, rec in zip(runs, recordings, strict=True) if run.method == "mov"), None)
-    if with_video is not None:
-        run, recording = with_video
-        rule = FrozenCLIPRule(run.wiring.backbone.temperature)
-        scorer = RecordedScorer(recording, run.wiring.class_embedder(), rule)
-        methods.append(measure("CLIP (frame average)", "clip", scorer, recording, clips))
     singles: list[tuple[Scorer, Recording]] = []
     for run, recording in zip(runs, recordings, strict=True):
-        if run.method != "mov":
-            scorer = RecordedScorer(recording, run.wiring.class_embedder(), run.rule)
+        embed = run.wiring.class_embedder()
+        if run.method == "mov":
+            clip = RecordedScorer(recording, embed, FrozenCLIPRule(run.wiring.backbone.temperature))
+            methods.insert(0, measure("CLIP (frame average)", "clip", clip, recording, clips))
+        else:
+            scorer = RecordedScorer(recording, embed, run.rule)
             singles.append((scorer, recording))
             kind: MethodKind = "video" if run.method == "video_only" else "single"
-            methods.append(measure(_NAMES[run.method], kind, scorer, recording, clips))
+            methods.append(measure(METHOD_NAMES[run.method], kind, scorer, recording, clips))
     if len(singles) > 1:
         fusion = ScoreFusion([scorer for scorer, _ in singles])
         methods.append(measure("Score fusion", "score_fusion", fusion, singles[0][1], clips))
@@ -176,12 +170,8 @@ def _mov_rows(run: LoadedRun, recording: Recording, clips: TestClips) -> Iterato
     yield measure("MOV", "mov", RecordedScorer(recording, embed, run.rule), recording, clips, _note(settings))
     calibrated = load_calibration(run.folder.path)
     if calibrated is not None:
-        rule: AnswerRule = BaseNovelRule(run.wiring.tau, calibrated)
-        scorer = RecordedScorer(recording, embed, rule)
+        scorer = RecordedScorer(recording, embed, BaseNovelRule(run.wiring.tau, calibrated))
         yield measure("MOV, calibrated", "mov_calibrated", scorer, recording, clips, _note(calibrated))
-
-
-_NAMES = {"video_only": "Video only", "flow_only": "Flow only", "audio_only": "Sound only"}
 
 
 def _note(settings: PredictionConfig) -> str:

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from openmov.api.wiring import wire
-from openmov.config.load import load_recipe
+from openmov.config.schema import Recipe
 from openmov.data.manifest import load_manifest
 from openmov.data.reader import ClipReader
 from openmov.data.records import SPLITS, Record
 from openmov.data.source import Unreadable
-from openmov.errors import DecodeError
+from openmov.errors import DecodeError, ManifestError
 from openmov.runtime.progress import progress_bar
 
 
@@ -64,20 +64,25 @@ def fill_caches(
 
 
 def prepare_manifest(
-    recipe: str, overrides: Sequence[str], manifest: Path, split: str, cache_folder: Path, workers: int
+    recipe: Recipe, manifest: Path, split: str = "all", *, cache_folder: Path, workers: int = 2, shown: bool = True
 ) -> Prepared:
-    """What `openmov prepare` does: training and validation clips are prepared for training, test clips for a test.
+    """Prepares the training clips of a manifest for training, all others for a test; `split` takes one split alone.
 
-    Raises RecipeError, ManifestError, BackboneError, StorageError.
+    Raises ManifestError (also where there is no such video), BackboneError, StorageError.
     """
-    wiring = wire(load_recipe(recipe, overrides), cache_folder)
     listed = load_manifest(manifest)
-    reader = wiring.reader()
-    parts = []
-    for name in SPLITS if split == "all" else (split,):
-        records = [record for record in listed.records if record.split == name]
-        training = name == "train"
-        parts.append(fill_caches(reader, records, training=training, workers=workers, title=f"preparing {name} clips"))
+    chosen = [name for name in SPLITS if split in (name, "all")]
+    by_split = {name: [record for record in listed.records if record.split == name] for name in chosen}
+    if not any(by_split.values()):
+        what = "lists no video" if split == "all" else f"lists no video in the split {split!r}"
+        raise ManifestError(manifest, what, "add some, or choose another --split")
+    reader = wire(recipe, cache_folder).reader()
+    parts = [
+        fill_caches(
+            reader, records, training=name == "train", workers=workers, title=f"preparing {name} clips", shown=shown
+        )
+        for name, records in by_split.items()
+    ]
     return Prepared(
         tuple(record for part in parts for record in part.records),
         tuple(one for part in parts for one in part.unreadable),

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from openmov.api.measuring import LoadedRun, Method, TestClips, measure, record_run
-from openmov.api.train import load_calibration
+from openmov.api.measuring import Method, TestClips, measure, record_run
+from openmov.api.runs import LoadedRun, load_calibration
 from openmov.config.schema import PredictionConfig
 from openmov.data.examples import ExampleInputs, example_inputs
 from openmov.data.records import Record

@@ -5,11 +5,13 @@ user can mend (one line says what), 1 a bug of ours, 130 interrupted. Heavy impo
 `--help` answers at once.
 """
 
+import os
 import sys
 
 from cyclopts import CycloptsError
 
-from openmov.cli.verbs import app
+from openmov.cli import lists, runs, world  # noqa: F401 (each adds its verbs)
+from openmov.cli.options import app
 from openmov.errors import OpenMovError
 
 __all__ = ["app", "main", "run"]
@@ -17,21 +19,34 @@ __all__ = ["app", "main", "run"]
 
 def main() -> None:
     """Runs the command line and exits with its code."""
-    sys.exit(run(sys.argv[1:]))
+    try:
+        code = run(sys.argv[1:])
+        sys.stdout.flush()
+    except BrokenPipeError:  # `openmov recipe kinetics700 | head`: nobody reads on, and that is no fault
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    sys.exit(code)
 
 
 def run(arguments: list[str]) -> int:
     """Runs one command; returns the exit code. Only faults a user can mend are caught."""
     try:
         result = app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
-    except (CycloptsError, OpenMovError) as error:
-        return _complain(str(error))
+    except CycloptsError as error:
+        return _complain(_sentence(error), 2)
+    except OpenMovError as error:
+        return _complain(str(error), 2)
     except KeyboardInterrupt:
-        _complain("interrupted; what was finished is kept")
-        return 130
+        return _complain("interrupted; what was finished is kept", 130)
     return result if isinstance(result, int) else 0
 
 
-def _complain(line: str) -> int:
+def _sentence(error: CycloptsError) -> str:
+    """What is wrong with the arguments, and where their list is."""
+    verb = " ".join(("openmov", *(error.command_chain or ())))
+    return f"{str(error).strip().rstrip('.')}; {verb} --help says what there is"
+
+
+def _complain(line: str, code: int) -> int:
     print("openmov: " + " ".join(line.split()), file=sys.stderr)
-    return 2
+    return code

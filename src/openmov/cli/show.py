@@ -5,17 +5,19 @@ Each function returns the exit code.
 
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
+from openmov.api.answers import Prediction
 from openmov.api.check import Findings
 from openmov.api.demo import DemoResult
 from openmov.api.evaluate import EvaluatedTask
-from openmov.api.predict import Prediction, Predictor
+from openmov.api.predictor import Predictor
 from openmov.api.prepare import Prepared
 from openmov.api.train import TrainingResult
 from openmov.errors import DecodeError
@@ -32,7 +34,7 @@ def findings(found: Findings, as_json: bool) -> int:
     else:
         for line in (*found.faults, *(f"note: {note}" for note in found.notes)):
             print(line)
-        print(f"{found.num_checked} checked, {len(found.faults)} faults")
+        print(f"{found.num_checked} checked, {_count(len(found.faults), 'fault')}")
     return 2 if found.faults else 0
 
 
@@ -42,7 +44,7 @@ def prepared(done: Prepared, as_json: bool) -> int:
     if as_json:
         _print_json({"ready": len(done.records), "failed": failures})
     else:
-        print(f"{len(done.records)} videos ready, {len(failures)} failed")
+        print(f"{_count(len(done.records), 'video')} ready, {len(failures)} failed")
     _complain(str(one.error) for one in done.unreadable)
     return 2 if failures else 0
 
@@ -52,7 +54,8 @@ def training(result: TrainingResult, as_json: bool) -> None:
     summary = result.summary
     if as_json:
         chosen = None if result.calibration is None else result.calibration.chosen.model_dump()
-        _print_json({"run": str(result.folder), **vars(summary), "calibration": chosen})
+        lost = [{"file": str(one.record.path), "reason": one.error.what} for one in result.unreadable]
+        _print_json({"run": str(result.folder), **vars(summary), "calibration": chosen, "unreadable": lost})
     else:
         epoch = summary.best_epoch
         best = "" if epoch is None else f", best epoch {epoch + 1} (validation {summary.best_validation or 0:.1%})"
@@ -89,24 +92,32 @@ def evaluation(task: EvaluatedTask, page: Path | None, as_json: bool) -> int:
     return 2 if task.clips.unreadable else 0
 
 
-def predictions(predictor: Predictor, files: list[Path], vocabulary: Vocabulary, top: int, as_json: bool) -> int:
-    """Answers as they come; 2 where a file could not be read."""
-    name, identity = predictor.backbone
+def predictions(predictor: Predictor, files: Sequence[Path], vocabulary: Vocabulary, top: int, as_json: bool) -> int:
+    """Answers as they come, faults at the end; 2 where a file could not be read."""
+    (name, identity), settings = predictor.backbone, predictor.settings(vocabulary)
     if not as_json:
-        print(f"backbone: {name} ({identity[:12]})", file=sys.stderr)
-    answered: list[dict[str, Any]] = []
+        print(f"backbone: {name} ({identity[:12]}); {settings}", file=sys.stderr)
+    answered: list[Prediction] = []
     failed: list[DecodeError] = []
     for answer in predictor.predict(files, vocabulary, top=top):
         if isinstance(answer, DecodeError):
             failed.append(answer)
         elif as_json:
-            answered.append(answer.to_json())
+            answered.append(answer)
         else:
             one_prediction(answer)
+            _complain(f"{answer.path}: {note}" for note in answer.notes)
     if as_json:
-        failures = [{"path": error.where, "reason": error.what} for error in failed]
-        facts = {"backbone": {"name": name, "identity": identity}, "vocabulary": vocabulary.identity}
-        _print_json({**facts, "predictions": answered, "failures": failures})
+        _print_json(
+            {
+                "backbone": {"name": name, "identity": identity},
+                "vocabulary": {**asdict(vocabulary), "identity": vocabulary.identity},
+                "settings": settings.to_json(),
+                "predictions": [answer.to_json() for answer in answered],
+                "failures": [{"path": error.where, "reason": error.what} for error in failed],
+            }
+        )
+        _complain(f"{answer.path}: {note}" for answer in answered for note in answer.notes)
     _complain(str(error) for error in failed)
     return 2 if failed else 0
 
@@ -130,8 +141,7 @@ def demo(result: DemoResult) -> None:
 
 
 def _methods_table(task: EvaluatedTask) -> Table:
-    run, _ = task.mov
-    table = Table(title=run.wiring.recipe.name, title_justify="left")
+    table = Table(title=task.runs[0].wiring.recipe.name, title_justify="left")
     for column in ("method", "base %", "novel %", "harmonic", "all classes %"):
         table.add_column(column, justify="left" if column == "method" else "right")
     for method in task.methods:
@@ -146,6 +156,10 @@ def _methods_table(task: EvaluatedTask) -> Table:
 
 def _interval(share: Proportion) -> str:
     return f"{100 * share.value:.1f} [{100 * share.low:.1f}, {100 * share.high:.1f}]"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _print_json(value: dict[str, Any]) -> None:

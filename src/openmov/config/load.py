@@ -67,14 +67,13 @@ def load_recipe(name_or_path: str | Path, overrides: Sequence[str] = ()) -> Reci
     where, text = _read(name_or_path)
     tree = _parse(where, text)
     tree.setdefault("name", Path(where).stem)
-    faults = [fault for override in overrides if (fault := _apply(tree, override))]
-    try:
-        recipe = Recipe.model_validate(tree)
-    except ValidationError as error:
-        raise _refusal(where, [*faults, *describe(error)]) from error
-    if faults:
-        raise _refusal(where, faults)
-    return recipe
+    return _built(where, tree, overrides)
+
+
+def change_recipe(recipe: Recipe, overrides: Sequence[str]) -> Recipe:
+    """The recipe with overrides applied in order, as `load_recipe` applies them. Raises RecipeError."""
+    tree: dict[Hashable, Any] = dict(recipe.model_dump(mode="json").items())
+    return _built(recipe.name, tree, overrides)
 
 
 def bundled_recipes() -> tuple[str, ...]:
@@ -86,6 +85,17 @@ def bundled_recipes() -> tuple[str, ...]:
 def recipe_to_yaml(recipe: Recipe) -> str:
     """The whole recipe as YAML that `load_recipe` reads back to an equal one, each field under its docstring."""
     return "\n".join(_commented(recipe, "")) + "\n"
+
+
+def _built(where: str, tree: dict[Hashable, Any], overrides: Sequence[str]) -> Recipe:
+    faults = [fault for override in overrides if (fault := _apply(tree, override))]
+    try:
+        recipe = Recipe.model_validate(tree)
+    except ValidationError as error:
+        raise _refusal(where, [*faults, *describe(error)]) from error
+    if faults:
+        raise _refusal(where, faults)
+    return recipe
 
 
 def _read(name_or_path: str | Path) -> tuple[str, str]:

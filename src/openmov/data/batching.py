@@ -12,15 +12,16 @@ from openmov.types import Clip, ClipBatch, Modality
 
 
 def collate(clips: Sequence[Clip], modalities: frozenset[Modality]) -> ClipBatch:
-    """One batch of clips with equally many views, in their order.
+    """One batch of clips with equally many views, in their order, with the `modalities` that any of them has.
 
-    Stored video embeddings are used only where every clip with video has them; a mixture raises ValueError.
+    Stored video embeddings count as video. Raises ValueError where some clips carry those and others frames.
     """
     wanted = [modality for modality in Modality if modality in modalities]
+    held = [modality for modality in wanted if any(modality in clip.present for clip in clips)]
     stored = [clip.frozen for clip in clips]
     inputs = {
         modality: _stacked([clip.inputs.get(modality) for clip in clips])
-        for modality in wanted
+        for modality in held
         if any(modality in clip.inputs for clip in clips)
     }
     if any(frozen is not None for frozen in stored) and Modality.VIDEO in inputs:
@@ -28,7 +29,7 @@ def collate(clips: Sequence[Clip], modalities: frozenset[Modality]) -> ClipBatch
     return ClipBatch(
         tuple(clip.video_id for clip in clips),
         inputs,
-        {modality: torch.tensor([modality in clip.present for clip in clips]) for modality in wanted},
+        {modality: torch.tensor([modality in clip.present for clip in clips]) for modality in held},
         _stacked(stored) if any(frozen is not None for frozen in stored) else None,
         tuple(clip.label for clip in clips),
     )

@@ -1,4 +1,4 @@
-"""What a person sees and hears of one video: the frames, flow and spectrogram of one view, not normalised.
+"""What a person sees and hears of one video: the frames, flow and spectrogram of its middle view, not normalised.
 
 For pictures in reports. Knows nothing of networks and answers.
 """
@@ -9,9 +9,11 @@ import numpy as np
 import torch
 from jaxtyping import Float, UInt8
 
-from openmov.data.reader import ClipReader, file_facts
+from openmov.data.footage import Footage
+from openmov.data.reader import ClipReader
 from openmov.data.records import Record
-from openmov.media.decode import read_frame_pairs, read_waveform
+from openmov.data.segment import file_facts, span_within
+from openmov.media.decode import read_waveform
 from openmov.media.sampling import clip_times
 from openmov.modalities.audio import log_mel
 from openmov.modalities.flow import compute_flow
@@ -25,9 +27,9 @@ class ExampleInputs:
     """Pictures and sound of one view; None for what the file lacks."""
 
     frames: UInt8[np.ndarray, "time height width 3"] | None = field(repr=False)
-    """RGB, as decoded."""
-    flow_px: Float[np.ndarray, "time height width 2"] | None = field(repr=False)
-    """Displacement in pixels at the working size."""
+    """RGB, as decoded: the whole pictures on screen."""
+    flow_px: Float[np.ndarray, "time working_height working_width 2"] | None = field(repr=False)
+    """Displacement in pixels at the working size; None also where the reader's network does not look at flow."""
     spectrogram: Float[np.ndarray, "bins columns"] | None = field(repr=False)
     """Log-mel, not normalised."""
     sound_seconds: float | None
@@ -35,32 +37,40 @@ class ExampleInputs:
 
 
 def example_inputs(reader: ClipReader, record: Record) -> ExampleInputs:
-    """The middle view of a video: every modality the file has, whether the reader's network uses it or not.
+    """The middle of a record's segment: frames and at most 10 s of sound, whether the reader's network uses them or
+    not, and flow if it does.
 
     Raises DecodeError.
     """
-    info = file_facts(record.path)
-    frames = flow = None
-    if info.video is not None:
-        video = reader.pictures.video
-        start, end = info.video.start_seconds, info.video.end_seconds
-        times = clip_times(start, end, video.num_frames, video.stride_seconds, 0.5)
-        pairs = read_frame_pairs(record.path, times, min_gap_seconds=reader.pictures.flow.min_gap_seconds)
-        frames = pairs.first.images
-        if Modality.FLOW in reader.modalities:
-            flow = compute_flow(pairs, reader.pictures.flow)
-    sound, seconds = _sound(reader, record)
-    return ExampleInputs(frames, flow, sound, seconds)
+    frames, flow = _pictures(reader, record)
+    return ExampleInputs(frames, flow, *_sound(reader, record))
+
+
+def _pictures(
+    reader: ClipReader, record: Record
+) -> tuple[
+    UInt8[np.ndarray, "time height width 3"] | None,
+    Float[np.ndarray, "time working_height working_width 2"] | None,
+]:
+    settings, span = reader.pictures, span_within(record, file_facts(record.path).video)
+    if span is None:
+        return None, None
+    times = clip_times(*span, settings.video.num_frames, settings.video.stride_seconds, 0.5)
+    with_flow = Modality.FLOW in reader.modalities
+    footage = Footage(
+        record.path, [tuple(times.tolist())], pairs=with_flow, min_gap_seconds=settings.flow.min_gap_seconds
+    )
+    flow = compute_flow(footage.pairs(0), settings.flow, settings.flow_threads) if with_flow else None
+    return footage.frames(0), flow
 
 
 def _sound(reader: ClipReader, record: Record) -> tuple[Float[np.ndarray, "bins columns"] | None, float | None]:
-    info = file_facts(record.path)
-    if info.audio is None:
+    config, span = reader.sound.config, span_within(record, file_facts(record.path).audio)
+    if span is None or span[1] - span[0] < config.window_seconds:
         return None, None
-    start = info.audio.start_seconds
-    end = min(info.audio.end_seconds, start + _LONGEST_SOUND_SECONDS)
-    waveform = read_waveform(record.path, start, end, reader.sound.config.rate_hz)
+    seconds = min(span[1] - span[0], _LONGEST_SOUND_SECONDS)
+    start = (span[0] + span[1] - seconds) / 2
+    waveform = read_waveform(record.path, start, start + seconds, config.rate_hz)
     if waveform is None:
         return None, None
-    mel = log_mel(torch.from_numpy(waveform.samples), reader.sound.config)
-    return mel.numpy(), end - start
+    return log_mel(torch.from_numpy(waveform.samples), config).numpy(), seconds

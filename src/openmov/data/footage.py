@@ -14,9 +14,9 @@ import numpy as np
 from jaxtyping import UInt8
 
 from openmov.media.decode import FramePairs, Frames, read_frame_pairs, read_frames
+from openmov.media.decode.reader import TIME_TOLERANCE_SECONDS
 
 Images = UInt8[np.ndarray, "time height width 3"]
-_GRACE_SECONDS = 5e-4  # some formats round their times
 
 
 class Footage:
@@ -39,7 +39,8 @@ class Footage:
         if isinstance(decoded, Frames):
             return decoded.images[rows]
         # At the video's end a pair is (predecessor, last frame), and it is the second that is on screen.
-        shown_second = decoded.second.times_seconds[rows] <= np.asarray(self._times[view]) + _GRACE_SECONDS
+        on_screen_by = np.asarray(self._times[view]) + TIME_TOLERANCE_SECONDS
+        shown_second = decoded.second.times_seconds[rows] <= on_screen_by
         first, second = decoded.first.images[rows], decoded.second.images[rows]
         return np.where(shown_second[:, None, None, None], second, first)
 
@@ -50,6 +51,19 @@ class Footage:
             raise ValueError("footage was planned without pairs")
         rows = self._rows(view)
         return FramePairs(_part(decoded.first, rows), _part(decoded.second, rows))
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was odd in the file, as far as it was decoded: one phrase each."""
+        if self._decoded is None:
+            return ()
+        frames = self._decoded if isinstance(self._decoded, Frames) else self._decoded.first
+        notes = []
+        if frames.missing_seconds:
+            notes.append(f"cut off: {frames.missing_seconds:.1f} s are missing, its last picture stands there")
+        if frames.num_damaged_packets:
+            notes.append(f"damaged packets: {frames.num_damaged_packets}")
+        return tuple(notes)
 
     def _rows(self, view: int) -> slice:
         start = sum(len(times) for times in self._times[:view])

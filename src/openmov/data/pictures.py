@@ -68,7 +68,7 @@ class ViewPictures:
         *,
         with_flow: bool,
     ) -> None:
-        self._settings, self._cache, self._views = settings, cache, views
+        self._settings, self._cache, self._views, self._with_flow = settings, cache, views, with_flow
         self._content = "" if cache is None else content_hash(record.path)
         self._moments = list(dict.fromkeys(view.times_seconds for view in views))
         self._moment_of = [self._moments.index(view.times_seconds) for view in views]
@@ -76,8 +76,23 @@ class ViewPictures:
             record.path, self._moments, pairs=with_flow, min_gap_seconds=settings.flow.min_gap_seconds
         )
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was odd in the file, as far as it had to be decoded."""
+        return self._footage.notes
+
+    def store(self, embed: FrameEmbedder | None) -> None:
+        """Fills the cache: flow of every moment if it was planned, and with `embed` the embeddings of every view.
+
+        Raises DecodeError, StorageError.
+        """
+        for moment in range(len(self._moments)) if self._with_flow else ():
+            self._codes(moment)
+        if embed is not None:
+            self.embeddings(embed)
+
     def flow(self) -> Float[torch.Tensor, "views time 3 height width"]:
-        """Flow images of every view. Raises DecodeError."""
+        """Flow images of every view. Raises DecodeError; ValueError if flow was not planned."""
         settings, size = self._settings, self._settings.video.crop_size
         limit = settings.flow.max_displacement_px
         fields = [decode_flow(self._codes(moment), limit) for moment in range(len(self._moments))]

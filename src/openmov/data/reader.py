@@ -3,13 +3,11 @@
     Record --views--> times and crops --pictures--> frames or their frozen embeddings, flow
            --sound---> windows of the spectrogram
 
-Everything random about a view is a function of (video id, seed), so stored flow and frozen embeddings of a view
-always belong together. Knows no network.
+Everything random about a view's pictures is a function of (video id, seeded view), and of its sound of (video id,
+epoch, seed): stored flow and frozen embeddings of a view always belong together. Knows no network.
 """
 
 from collections.abc import Sequence
-from functools import lru_cache
-from pathlib import Path
 
 from jaxtyping import Float
 from torch import Tensor
@@ -17,9 +15,10 @@ from torch import Tensor
 from openmov.config.schema import ViewsConfig
 from openmov.data.pictures import FrameEmbedder, PictureSettings, ViewPictures
 from openmov.data.records import Record
+from openmov.data.segment import file_facts, span_within
 from openmov.data.sound import SoundReader
 from openmov.errors import DecodeError
-from openmov.media.decode import MediaInfo, probe
+from openmov.media.decode import MediaInfo
 from openmov.media.sampling import View, ViewSettings, evaluation_views, training_view
 from openmov.modalities.cache import ArrayCache
 from openmov.types import Clip, Modality
@@ -51,7 +50,8 @@ class ClipReader:
         )
 
     def training_clip(self, record: Record, epoch: int, seed: int) -> Clip:
-        """One augmented view: which one, and its masks, follow from the video's id, the epoch and the seed alone.
+        """One augmented view: pictures follow from the video's id and the epoch (modulo `views.train_seeds`) alone,
+        the window of sound and its masks from the video's id, the epoch and the seed.
 
         Raises DecodeError for a file that cannot be read, or that holds none of the modalities asked for.
         """
@@ -67,14 +67,21 @@ class ClipReader:
         return self._clip(record, self._evaluation_views(record, info), sound)
 
     def store(self, record: Record, *, training: bool) -> None:
-        """Fills the cache with all that training (every seeded view) or a test will ask of this video."""
+        """Fills the cache with all that training (every seeded view) or a test will ask of this video.
+
+        Frames themselves are not stored, only their frozen embeddings. Raises DecodeError as the clips do,
+        StorageError.
+        """
         info = file_facts(record.path)
         if training:
             views = self._training_views(record, info, range(self.views.train_seeds))
         else:
             views = self._evaluation_views(record, info)
-        sound = self.sound.store(record, info, self._num_views, training=training) if self._hears else 0
-        if not self._visual_inputs(record, views) and not sound:
+        hears = self._hears and self.sound.store(record, info, self._num_views, training=training)
+        if views:
+            sees_frames = Modality.VIDEO in self.modalities
+            self._pictures(record, views).store(self.embed_frames if sees_frames else None)
+        elif not hears:
             raise self._nothing_of_use(record)
 
     @property
@@ -85,68 +92,56 @@ class ClipReader:
     def _hears(self) -> bool:
         return Modality.AUDIO in self.modalities
 
+    @property
+    def _sees(self) -> bool:
+        return bool(self.modalities & {Modality.VIDEO, Modality.FLOW})
+
     def _training_views(self, record: Record, info: MediaInfo, seeds: Sequence[int]) -> Sequence[View]:
-        if info.video is None:
+        span = span_within(record, info.video)
+        if info.video is None or span is None or not self._sees:
             return []
-        span, size = _span(record, info), (info.video.width, info.video.height)
+        size = (info.video.width, info.video.height)
         return [training_view(record.video_id, seed, span, size, self._view_settings) for seed in seeds]
 
     def _evaluation_views(self, record: Record, info: MediaInfo) -> Sequence[View]:
-        if info.video is None:
+        span = span_within(record, info.video)
+        if info.video is None or span is None or not self._sees:
             return []
         size = (info.video.width, info.video.height)
-        span, views = _span(record, info), self.views
-        return evaluation_views(span, size, views.num_clips, views.num_crops, self._view_settings)
+        return evaluation_views(span, size, self.views.num_clips, self.views.num_crops, self._view_settings)
 
     def _clip(self, record: Record, views: Sequence[View], sound: Float[Tensor, "views ..."] | None) -> Clip:
-        tensors = self._visual_inputs(record, views)
+        tensors, notes = self._visual_inputs(record, views)
         frozen = tensors.pop(Modality.VIDEO, None) if self.embed_frames is not None else None
         if sound is not None:
             tensors[Modality.AUDIO] = sound
         if not tensors and frozen is None:
             raise self._nothing_of_use(record)
-        return Clip(record.video_id, tensors, frozen, record.label)
+        return Clip(record.video_id, tensors, frozen, record.label, notes)
 
-    def _visual_inputs(self, record: Record, views: Sequence[View]) -> dict[Modality, Float[Tensor, "views ..."]]:
-        """Flow, and frames or their frozen embeddings, as far as this reader is asked for them and there is video."""
+    def _visual_inputs(
+        self, record: Record, views: Sequence[View]
+    ) -> tuple[dict[Modality, Float[Tensor, "views ..."]], tuple[str, ...]]:
+        """Flow, and frames or their frozen embeddings, as far as asked for and there; and what was odd in the file."""
         tensors: dict[Modality, Float[Tensor, "views ..."]] = {}
         if not views:
-            return tensors
-        with_flow = Modality.FLOW in self.modalities
-        pictures = ViewPictures(record, views, self.pictures, self.cache, with_flow=with_flow)
-        if with_flow:
+            return tensors, ()
+        pictures = self._pictures(record, views)
+        if Modality.FLOW in self.modalities:
             tensors[Modality.FLOW] = pictures.flow()
         if Modality.VIDEO in self.modalities:
             embed = self.embed_frames
             tensors[Modality.VIDEO] = pictures.rgb() if embed is None else pictures.embeddings(embed)
-        return tensors
+        return tensors, pictures.notes
+
+    def _pictures(self, record: Record, views: Sequence[View]) -> ViewPictures:
+        with_flow = Modality.FLOW in self.modalities
+        return ViewPictures(record, views, self.pictures, self.cache, with_flow=with_flow)
 
     def _nothing_of_use(self, record: Record) -> DecodeError:
         wanted = " or ".join(modality for modality in Modality if modality in self.modalities)
-        return DecodeError(record.path, f"gives no {wanted}", "drop it, or use a model for what it holds")
-
-
-def file_facts(path: Path) -> MediaInfo:
-    """What a file holds, asked once per version of the file. Raises DecodeError."""
-    if not path.is_file():
-        return probe(path)
-    status = path.stat()
-    return _probe_version(path, status.st_size, status.st_mtime_ns)
-
-
-@lru_cache(maxsize=65536)
-def _probe_version(path: Path, size: int, mtime_ns: int) -> MediaInfo:
-    return probe(path)
-
-
-def _span(record: Record, info: MediaInfo) -> tuple[float, float]:
-    """The part of the video a record means, in seconds on the file's clock. Raises DecodeError where there is none."""
-    assert info.video is not None
-    start, end = info.video.start_seconds, info.video.end_seconds
-    if record.start_seconds is not None:
-        start = max(start, record.start_seconds)
-    if record.end_seconds is not None:
-        end = min(end, record.end_seconds)
-    if end < start:
-        raise DecodeError(record.path, "ends before the segment begins", "mend start and end in the manifest")
-    return start, end
+        if record.start_seconds is None and record.end_seconds is None:
+            return DecodeError(record.path, f"gives no {wanted}", "drop it, or use a model for what it holds")
+        end = "the end" if record.end_seconds is None else f"{record.end_seconds:g} s"
+        what = f"gives no {wanted} from {record.start_seconds or 0:g} s to {end}"
+        return DecodeError(record.path, what, "mend start and end in the manifest, or drop it")

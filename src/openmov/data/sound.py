@@ -1,8 +1,10 @@
 """The sound of one video as network inputs: whole spectrograms (stored), then windows of them (cut when read).
 
-A sound no longer than the recipe's spectrogram (10 s) is one spectrogram, from which windows are cut. A longer one is
-never read whole: each window has a spectrogram of its own around it, evenly spaced over the sound, so that memory
-does not grow with its length.
+    sound --spans around the windows--> waveforms --log-mel--> spectrograms --crop [, masks]--> windows
+
+A sound no longer than the recipe's spectrogram (10 s) is one spectrogram, from which all windows are cut. A longer one
+is never read whole: each window has a spectrogram of its own around it, so that memory does not grow with its length.
+Windows are placed independently of the video's views; in a test they are evenly spaced, window i with view i.
 """
 
 import numpy as np
@@ -12,6 +14,7 @@ from torch import Tensor
 
 from openmov.config.schema import AudioConfig
 from openmov.data.records import Record
+from openmov.data.segment import span_within
 from openmov.media.decode import MediaInfo, read_waveform
 from openmov.media.sampling import audio_window_positions, seeded_generator
 from openmov.modalities.audio import (
@@ -28,9 +31,15 @@ _TOLERANCE = 1.05  # codecs pad: a nominal 10 s may last a little longer
 _TRAINING_SPANS = 4
 """Spectrograms of a sound longer than one of them, among which training draws."""
 
+_Span = tuple[float, float]
+
 
 class SoundReader:
-    """Reads windows of spectrograms, through a cache if there is one."""
+    """Reads windows of spectrograms, through a cache if there is one. Safe to use from several threads.
+
+    Without a sound stream, with no sample in it, or with less than one column's worth inside the record's segment,
+    there is no sound.
+    """
 
     def __init__(self, config: AudioConfig, cache: ArrayCache | None = None) -> None:
         self.config = config
@@ -39,12 +48,15 @@ class SoundReader:
     def training_window(
         self, record: Record, info: MediaInfo, epoch: int, seed: int
     ) -> Float[Tensor, "1 3 bins columns"] | None:
-        """A random window with SpecAugment, the same for the same (video id, epoch, seed); None without sound."""
+        """A random window with SpecAugment, the same for the same (video id, epoch, seed); None without sound.
+
+        Raises DecodeError, StorageError.
+        """
         generator = seeded_generator(record.video_id, "sound", epoch, seed)
-        spans = self._spans(record, info, num_windows=_TRAINING_SPANS)
+        spans = self._training_spans(record, info)
         if not spans:
             return None
-        whole = self._spectrogram(record, *spans[int(generator.integers(len(spans)))])
+        whole = self._spectrogram(record, spans[int(generator.integers(len(spans)))])
         if whole is None:
             return None
         window = crop_columns(whole, float(generator.random()), self.config.crop_columns)
@@ -54,51 +66,62 @@ class SoundReader:
     def evaluation_windows(
         self, record: Record, info: MediaInfo, num_windows: int
     ) -> Float[Tensor, "windows 3 bins columns"] | None:
-        """Evenly spaced windows; None without sound."""
-        spans = self._spans(record, info, num_windows)
-        wholes = [self._spectrogram(record, *span) for span in spans]
-        if not wholes or any(whole is None for whole in wholes):
-            return None
-        positions = audio_window_positions(num_windows) if len(wholes) == 1 else (0.5,) * num_windows
-        sources = wholes * num_windows if len(wholes) == 1 else wholes
-        windows = [
-            audio_image(crop_columns(whole, position, self.config.crop_columns))
-            for whole, position in zip(sources, positions, strict=True)
-            if whole is not None
-        ]
-        return torch.stack(windows)
+        """Evenly spaced windows, from the first possible to the last; None without sound.
 
-    def store(self, record: Record, info: MediaInfo, num_windows: int, *, training: bool) -> int:
-        """Fills the cache with what training, or a test of so many windows, will ask for; how many spectrograms."""
-        spans = self._spans(record, info, _TRAINING_SPANS if training else num_windows)
-        return sum(self._spectrogram(record, *span) is not None for span in spans)
+        Raises DecodeError, StorageError.
+        """
+        positions = audio_window_positions(num_windows)
+        spans = self._spans(record, info, positions)
+        wholes = {span: self._spectrogram(record, span) for span in dict.fromkeys(spans)}
+        windows = []
+        for span, position in zip(spans, positions, strict=False):  # no span without sound
+            whole = wholes[span]
+            if whole is None:
+                return None
+            windows.append(audio_image(crop_columns(whole, position, self.config.crop_columns)))
+        return torch.stack(windows) if windows else None
 
-    def _spans(self, record: Record, info: MediaInfo, num_windows: int) -> list[tuple[float, float]]:
-        """Start and end in seconds of the spectrograms to compute."""
-        if info.audio is None:
+    def store(self, record: Record, info: MediaInfo, num_windows: int, *, training: bool) -> bool:
+        """Fills the cache with what training, or a test of so many windows, will ask for; whether there is any sound.
+
+        Raises DecodeError, StorageError.
+        """
+        if training:
+            spans = self._training_spans(record, info)
+        else:
+            spans = list(dict.fromkeys(self._spans(record, info, audio_window_positions(num_windows))))
+        return any([self._spectrogram(record, span) is not None for span in spans])  # noqa: C419 (all are stored)
+
+    def _training_spans(self, record: Record, info: MediaInfo) -> list[_Span]:
+        return list(dict.fromkeys(self._spans(record, info, audio_window_positions(_TRAINING_SPANS))))
+
+    def _spans(self, record: Record, info: MediaInfo, positions: tuple[float, ...]) -> list[_Span]:
+        """For the window at each position, start and end in seconds of the spectrogram it is cut from.
+
+        Its place in that spectrogram is the same position: then it lies where it would in one of the whole sound.
+        """
+        span = span_within(record, info.audio)
+        if span is None or span[1] - span[0] < self.config.window_seconds:
             return []
-        start = info.audio.start_seconds if record.start_seconds is None else record.start_seconds
-        end = info.audio.end_seconds if record.end_seconds is None else record.end_seconds
-        longest = self.config.total_columns * self.config.hop_seconds + self.config.window_seconds
-        if end - start <= longest * _TOLERANCE:
-            return [(start, end)] if end > start else []
-        middle = (start + end - longest) / 2
-        starts = [middle] if num_windows == 1 else np.linspace(start, end - longest, num_windows).tolist()
-        return [(first, first + longest) for first in starts]
+        longest = (self.config.total_columns - 1) * self.config.hop_seconds + self.config.window_seconds
+        free = span[1] - span[0] - longest
+        if free <= longest * (_TOLERANCE - 1):
+            return [span for _ in positions]
+        return [(span[0] + position * free, span[0] + position * free + longest) for position in positions]
 
-    def _spectrogram(self, record: Record, start: float, end: float) -> Float[Tensor, "bins columns"] | None:
+    def _spectrogram(self, record: Record, span: _Span) -> Float[Tensor, "bins columns"] | None:
         if self.cache is None:
-            return self._compute(record, start, end)
-        facts = {**audio_parameters(self.config), "start": round(start, 6), "end": round(end, 6)}
+            return self._compute(record, span)
+        facts = {**audio_parameters(self.config), "start": round(span[0], 6), "end": round(span[1], 6)}
         key = step_key(content_hash(record.path), "audio", AUDIO_VERSION, facts)
         stored = self.cache.load(key)
         if stored is not None:
             return torch.from_numpy(stored) if stored.size else None
-        computed = self._compute(record, start, end)
+        computed = self._compute(record, span)
         empty = np.zeros((0, 0), np.float32)  # a stream that yields nothing is remembered too
         self.cache.store(key, empty if computed is None else computed.numpy())
         return computed
 
-    def _compute(self, record: Record, start: float, end: float) -> Float[Tensor, "bins columns"] | None:
-        waveform = read_waveform(record.path, start, end, self.config.rate_hz)
+    def _compute(self, record: Record, span: _Span) -> Float[Tensor, "bins columns"] | None:
+        waveform = read_waveform(record.path, *span, self.config.rate_hz)
         return None if waveform is None else spectrogram(torch.from_numpy(waveform.samples), self.config)

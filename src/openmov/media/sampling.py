@@ -1,8 +1,9 @@
 """Which times of a video, and which part of its pictures, to look at: arithmetic, no file is opened.
 
-A view is seeded: the video's name and a seed fix its times, its crop, its flip and the place of its sound, on every
-machine. So RGB, optical flow and a stored feature of one view always belong together, whenever each was made. Crops
-are fractions of the picture and hold for any working size. It knows nothing of files, labels or networks.
+A view is seeded: the video's name and a seed fix its times, its crop and its flip, on every machine. So RGB, optical
+flow and a stored feature of one view always belong together, whenever each was made. Crops are fractions of the
+picture and hold for any working size. The sound is cut independently of the views; of it there are only positions
+here. It knows nothing of files, labels or networks.
 """
 
 import hashlib
@@ -66,8 +67,6 @@ class View:
     """The frames' times on the file's clock."""
     crop: Crop
     """The part of every one of its frames, RGB and flow alike."""
-    sound_position: float
-    """Where its window of sound lies: 0 first, 1 last. In training independent of the frames."""
 
 
 def clip_times(
@@ -97,7 +96,7 @@ def evaluation_positions(num_clips: int) -> tuple[float, ...]:
 
 
 def audio_window_positions(num_windows: int) -> tuple[float, ...]:
-    """Evenly spaced windows of sound, as `evaluation_positions`: 12 for 4 clips x 3 crops, view i with window i."""
+    """Evenly spaced windows of sound, as `evaluation_positions`: 12 for 4 clips x 3 crops, window i with view i."""
     return evaluation_positions(num_windows)
 
 
@@ -165,12 +164,12 @@ def training_view(
     """The view that a video's name and a seed fix.
 
     `span_seconds` is (start, end) of its pictures, `size` their (width, height). The seed should differ from epoch
-    to epoch. The order of the draws is part of the contract: place in time, crop, flip, sound.
+    to epoch. The order of the draws is part of the contract: place in time, crop, flip.
     """
     generator = seeded_generator("training view", video_id, seed)
     position = random_position(generator)
     crop = random_resized_crop(generator, *size, settings.crop_area, settings.crop_aspect, settings.flip_probability)
-    return View(0, _times(span_seconds, settings, position), crop, random_position(generator))
+    return View(0, _times(span_seconds, settings, position), crop)
 
 
 def evaluation_views(
@@ -180,12 +179,11 @@ def evaluation_views(
     num_crops: int = 3,
     settings: ViewSettings = ViewSettings(),
 ) -> tuple[View, ...]:
-    """`num_clips` x `num_crops` views, all crops of the first clip first; sound windows evenly spaced over them."""
+    """`num_clips` x `num_crops` views, all crops of the first clip first."""
     crops = evaluation_crops(num_crops, *size, settings.crop_fraction)
     clips = [_times(span_seconds, settings, position) for position in evaluation_positions(num_clips)]
-    sounds = audio_window_positions(num_clips * num_crops)
     pairs = [(times, crop) for times in clips for crop in crops]
-    return tuple(View(index, *pair, sound) for index, (pair, sound) in enumerate(zip(pairs, sounds, strict=True)))
+    return tuple(View(index, *pair) for index, pair in enumerate(pairs))
 
 
 def _times(span_seconds: tuple[float, float], settings: ViewSettings, position: float) -> tuple[float, ...]:

@@ -232,7 +232,7 @@ def _take_down(state, grid, flow):
 @numba.njit(nogil=True, fastmath=True, error_model="numpy", cache=True)
 @no_type_check
 def solve(first, second, sizes, numbers, counts, scale_step, flow, state, image, ring, row, columns):
-    """Replace the first guess in `flow` (2 rows: x, y; pixels of level 0) by the displacement of `first` to `second`.
+    """Replace the zeros in `flow` (2 rows: x, y; pixels of level 0) by the displacement of `first` to `second`.
 
     first, second: flat float32 pyramids whose level 0 is filled in, with `NUM_LANES` numbers to spare at the end.
     sizes: (levels, 3), height, width and start in the pyramids of every level, fine to coarse.

@@ -6,7 +6,7 @@ Knows no files and no training. A `Recording` keeps the embeddings of many clips
 answers under many vocabularies, temperatures and weights (tables 8 and 9, calibration).
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -14,6 +14,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from openmov.config.schema import PredictionConfig
+from openmov.model.joint import num_views
 from openmov.model.similarity import class_probabilities
 from openmov.prediction.base_novel import average_views, base_probabilities, novel_probabilities
 from openmov.text.vocabulary import Vocabulary
@@ -58,11 +59,6 @@ def answers_by_modality(
     }
 
 
-def views_of(batch: ClipBatch) -> int:
-    """Number of views of every clip of the batch."""
-    return batch.frozen.shape[1] if batch.frozen is not None else next(iter(batch.inputs.values())).shape[1]
-
-
 class NetworkScorer:
     """A network that embeds clips, with the class names of any vocabulary: a Scorer."""
 
@@ -86,7 +82,7 @@ class NetworkScorer:
 
     def score(self, batch: ClipBatch, vocabulary: Vocabulary) -> Float[Tensor, "batch classes"]:
         rows = self.rule(self.embed(batch), self.embed_classes(vocabulary), vocabulary)
-        return average_views(rows, views_of(batch))
+        return average_views(rows, num_views(batch))
 
 
 @dataclass(frozen=True)
@@ -125,21 +121,26 @@ class Recording:
 
 
 def record(model: nn.Module, batches: Iterable[ClipBatch]) -> Recording:
-    """One pass of the network over all clips. Raises ValueError where there is none."""
+    """One pass of the network, put in eval mode, over all clips.
+
+    Raises ValueError where there is none, or not all have the same number of views.
+    """
     ids: list[str] = []
     labels: list[str | None] = []
     parts: list[JointEmbeddings] = []
-    views = 1
+    views: set[int] = set()
     model.eval()
     with torch.inference_mode():
         for batch in batches:
             ids += batch.video_ids
-            labels += batch.labels
+            labels += batch.labels or (None,) * len(batch)
             parts.append(model(batch))
-            views = views_of(batch)
-    if not parts:
-        raise ValueError("no clip to record")
-    return Recording(tuple(ids), tuple(labels), views, _joined(parts))
+            views.add(num_views(batch))
+    if len(views) != 1:
+        raise ValueError(
+            "no clip to record" if not views else f"clips with different numbers of views: {sorted(views)}"
+        )
+    return Recording(tuple(ids), tuple(labels), views.pop(), _joined(parts))
 
 
 class RecordedScorer:
@@ -169,10 +170,26 @@ def _rows_of(embeddings: JointEmbeddings, rows: Tensor) -> JointEmbeddings:
 
 
 def _joined(parts: list[JointEmbeddings]) -> JointEmbeddings:
-    """Embeddings one below the other; all of one network, so all hold the same modalities."""
-    frozen = [part.frozen for part in parts if part.frozen is not None]
+    """Embeddings one below the other; what a whole batch lacks has rows of zeros that are not present."""
+    counts = [len(next(iter(part.present.values()))) for part in parts]
+    held = [modality for modality in Modality if any(modality in part.present for part in parts)]
+    fused = {modality: _stacked([part.fused.get(modality) for part in parts], counts) for modality in held}
+    present = {modality: _stacked([part.present.get(modality) for part in parts], counts) for modality in held}
+    frozen = _stacked([part.frozen for part in parts], counts)
     return JointEmbeddings(
-        {modality: torch.cat([part.fused[modality] for part in parts]) for modality in parts[0].fused},
-        {modality: torch.cat([part.present[modality] for part in parts]) for modality in parts[0].present},
-        torch.cat(frozen) if frozen else None,
+        {modality: rows for modality, rows in fused.items() if rows is not None},
+        {modality: rows for modality, rows in present.items() if rows is not None},
+        frozen,
     )
+
+
+def _stacked(parts: Sequence[Tensor | None], counts: Sequence[int]) -> Tensor | None:
+    """Rows of all parts, zeros for a part that has none; None where no part has any."""
+    some = next((part for part in parts if part is not None), None)
+    if some is None:
+        return None
+    rows = [
+        some.new_zeros(count, *some.shape[1:]) if part is None else part
+        for part, count in zip(parts, counts, strict=True)
+    ]
+    return torch.cat(rows)

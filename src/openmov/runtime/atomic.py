@@ -22,6 +22,8 @@ _MEND = {
     errno.EROFS: ("the file system is read-only", "choose another folder"),
     errno.ENOTDIR: ("a part of the path is a file, not a folder", "choose another folder"),
     errno.EEXIST: ("a part of the path is a file, not a folder", "choose another folder"),
+    errno.EISDIR: ("a folder is in its place", "choose another name"),
+    errno.ENAMETOOLONG: ("the name is too long", "choose a shorter one"),
 }
 
 
@@ -62,7 +64,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
     """Yields a temporary folder beside `path`; renames it to `path` if the block succeeds, replacing an older one.
 
     Replacing moves the old folder aside first, so for an instant neither is there; a reader sees the old folder,
-    none, or the new one, never a mixture. Raises StorageError.
+    none, or the new one, never a mixture. Raises StorageError, also where `path` is a file.
     """
     with storage_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -82,10 +84,20 @@ def write_text(path: Path, text: str) -> None:
 
 
 def _swap_in(temporary: Path, path: Path) -> None:
+    """Renames `temporary` to `path`; what was there goes only when the new one is in its place."""
     if not path.exists():
         temporary.rename(path)
         return
-    aside = path.with_name(f".{path.name}.old{os.getpid()}")
-    path.rename(aside)
-    temporary.rename(path)
+    if not path.is_dir():
+        raise StorageError(path, "a file is in its place", "choose another folder, or delete the file")
+    aside = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".old", dir=path.parent))
+    try:
+        path.rename(aside)  # POSIX lets an empty folder be replaced
+        temporary.rename(path)
+    except BaseException:
+        with suppress(OSError):  # back to where it was, unless it never left or the new one is there
+            aside.rename(path)
+        with suppress(OSError):  # only if empty: an old folder that cannot go back is kept
+            aside.rmdir()
+        raise
     shutil.rmtree(aside, ignore_errors=True)

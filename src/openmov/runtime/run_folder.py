@@ -44,21 +44,31 @@ class RunFolder:
     def create(cls, path: Path, recipe: Mapping[str, Any], fingerprint: str, *, resume: bool = False) -> "RunFolder":
         """Makes the folder of a new run; with `resume`, opens it if it already holds this very run.
 
-        Raises RunFolderError where it holds another run or foreign files (or, without `resume`, this run already),
-        and StorageError.
+        Raises RunFolderError as `found`, and StorageError.
         """
-        if (path / _RUN).is_file():
-            folder = cls.open(path, fingerprint)
-            if not resume:
-                what = f"already holds this run ({folder.name}, {folder.created})"
-                raise RunFolderError(path, what, "go on with --resume, or choose another --out")
-        else:
-            _refuse_foreign(path)
+        folder = cls.found(path, fingerprint, resume=resume)
+        if folder is None:
             folder = cls(path, fingerprint, str(recipe.get("name", path.name)), _now())
             about = {"fingerprint": fingerprint, "name": folder.name, "created": folder.created}
             write_text(path / _RUN, json.dumps(about, indent=1, ensure_ascii=False) + "\n")
         if not folder.recipe.is_file():  # also after a kill between the two files
             write_text(folder.recipe, json.dumps(recipe, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+        return folder
+
+    @classmethod
+    def found(cls, path: Path, fingerprint: str, *, resume: bool = False) -> "RunFolder | None":
+        """This very run, to go on with, or None where a new one may be made. Writes nothing.
+
+        Raises RunFolderError where the folder holds another run or foreign files, or, without `resume`, this run
+        already: so a caller can ask before hours of preparation.
+        """
+        if not (path / _RUN).is_file():
+            _refuse_foreign(path)
+            return None
+        folder = cls.open(path, fingerprint)
+        if not resume:
+            what = f"already holds this run ({folder.name}, {folder.created})"
+            raise RunFolderError(path, what, "go on with --resume, or choose another --out")
         return folder
 
     @classmethod

@@ -56,8 +56,16 @@ class MethodOverSeeds:
         return float(np.mean([harmonic_mean(float(base), float(novel)) for base, novel in pairs]))
 
     def correctness(self, role: Role) -> Float[np.ndarray, "clips"]:
-        """Share of seeds that answered each test clip rightly, clips sorted by id."""
+        """Share of seeds that answered each test clip rightly, in the order of `clips`."""
+        self.clips(role)
         return np.asarray(np.mean([result.of(role).correct for result in self.seeds], axis=0))
+
+    def clips(self, role: Role) -> tuple[str, ...]:
+        """Ids of the test clips, sorted. Raises ValueError where the seeds were tested on different ones."""
+        tested = {tuple(record.video_id for record in result.of(role).records) for result in self.seeds}
+        if len(tested) != 1:
+            raise ValueError(f"the seeds of {self.name} were not tested on the same {role} clips")
+        return tested.pop()
 
 
 @dataclass(frozen=True)
@@ -78,13 +86,18 @@ class GoalOutcome:
 
 
 def outcomes(methods: Mapping[MethodKind, MethodOverSeeds], goals: Sequence[Goal]) -> tuple[GoalOutcome, ...]:
-    """Each goal whose methods were measured, by a paired bootstrap over test clips."""
+    """Each goal whose methods were measured, by a paired bootstrap over test clips.
+
+    Raises ValueError where two methods, or two seeds, were not tested on the same clips.
+    """
     found = []
     for goal in goals:
         rivals = [kind for kind in goal.theirs if kind in methods]
         if goal.ours in methods and rivals:
             best = max(rivals, key=lambda kind: methods[kind].mean_std(goal.role)[0])
             ours, theirs = methods[goal.ours], methods[best]
+            if ours.clips(goal.role) != theirs.clips(goal.role):
+                raise ValueError(f"{ours.name} and {theirs.name} were not tested on the same {goal.role} clips")
             difference = paired_bootstrap(ours.correctness(goal.role), theirs.correctness(goal.role))
             found.append(GoalOutcome(goal, best, difference))
     return tuple(found)

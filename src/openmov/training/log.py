@@ -1,7 +1,8 @@
 """What a training says of itself: `metrics.jsonl` (one object a step, one an epoch) and the same as TensorBoard curves.
 
 A line is handed to the operating system before the step it tells of is taken, so a kill loses none; what a checkpoint
-does not yet count is cut off when training resumes, so none is there twice.
+does not yet count is cut off when training resumes, so none is there twice. Ctrl-C never falls into tensorboardX: its
+queue, interrupted halfway, loses the word to stop, and closing it would wait for ever.
 """
 
 import errno
@@ -16,6 +17,7 @@ from tensorboardX import SummaryWriter
 from openmov.errors import RunFolderError
 from openmov.runtime.atomic import storage_errors
 from openmov.runtime.run_folder import RunFolder
+from openmov.training.interrupts import interrupts_deferred
 
 TIMINGS = ("clips_per_second", "data_wait_share")
 """The only fields that differ between two runs of one recipe."""
@@ -35,7 +37,7 @@ class MetricsLog:
         Raises StorageError.
         """
         line = json.dumps(record).encode() + b"\n"
-        with storage_errors(self._path):
+        with storage_errors(self._path), interrupts_deferred():
             if self._lines.write(line) < len(line):  # unbuffered: a disk that fills up takes half a line
                 raise OSError(errno.ENOSPC, "half a line written")
             for name, value in record.items():
@@ -58,8 +60,10 @@ def open_log(folder: RunFolder, num_bytes: int, step: int) -> Iterator[MetricsLo
             raise RunFolderError(folder.metrics, what, "restore the file, or train anew in another folder")
         with storage_errors(folder.tensorboard):
             lines.truncate(num_bytes)
-            curves = SummaryWriter(str(folder.tensorboard), purge_step=step + 1, flush_secs=30)
+            with interrupts_deferred():
+                curves = SummaryWriter(str(folder.tensorboard), purge_step=step + 1, flush_secs=30)
         try:
             yield MetricsLog(folder.metrics, lines, curves)
         finally:
-            curves.close()
+            with interrupts_deferred():
+                curves.close()

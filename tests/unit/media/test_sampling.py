@@ -143,4 +143,3 @@ def test_evaluation_views_go_clip_by_clip() -> None:
     assert [view.times_seconds[0] for view in views[::3]] == pytest.approx([0.0, 3.0, 6.0, 9.0])
     assert views[0].times_seconds == views[2].times_seconds
     assert [view.crop.left for view in views[:3]] == pytest.approx([0.0, 112.5 / 400, 225 / 400])
-    assert [view.sound_position for view in views] == pytest.approx([index / 11 for index in range(12)])

@@ -86,25 +86,6 @@ def test_threads_change_nothing() -> None:
     assert all(np.array_equal(together[k], alone[k % 4]) for k in range(12))
 
 
-class TestGuess:
-    def test_zero_is_no_guess(self) -> None:
-        first, second = waves(48, 64), waves(48, 64, (3.0, 1.0))
-        assert np.array_equal(tvl1(first, second), tvl1(first, second, guess=np.zeros((48, 64, 2), np.float32)))
-
-    def test_good_one_does_without_a_pyramid(self) -> None:
-        move, single = (10.0, -4.0), TVL1Parameters(num_scales=1)
-        first, second = waves(80, 96), waves(80, 96, move)
-        guess = np.broadcast_to(np.float32([9.5, -4.2]), (80, 96, 2)).copy()
-        assert error_px(tvl1(first, second, single), move) > 3
-        assert error_px(tvl1(first, second, single, guess), move) < 0.3
-        assert error_px(tvl1(first, second, TVL1Parameters(), guess), move) < 0.3
-
-    def test_must_be_finite(self) -> None:
-        picture, guess = waves(32, 32), np.full((32, 32, 2), np.nan, np.float32)
-        with pytest.raises(ValueError, match="finite"):
-            tvl1(picture, picture, guess=guess)
-
-
 class TestParameters:
     def test_each_matters(self) -> None:
         first, second = waves(48, 64), waves(48, 64, (2.0, 1.0))

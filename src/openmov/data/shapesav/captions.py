@@ -20,6 +20,8 @@ from openmov.text.prompts import load_prompts
 _SHARES = {"kinetics700": 0.85, "ucf101": 0.1}
 """How many captions are worded by each bundled set of templates; the others are the bare phrase."""
 
+PLAIN_SHARE = 0.25
+"""Of pictures without any mark, as video frames are."""
 MOTION_SHARE, SOUND_SHARE = 0.55, 0.5
 """How many pictures carry a motion mark, a sound mark."""
 MENTION_SHARE, COLOUR_SHARE = 0.92, 0.4
@@ -54,7 +56,8 @@ class Pair:
 
 def draw_pair(rng: np.random.Generator) -> Pair:
     """A random picture with a caption; the marks, the wording and the picture's damage are drawn from `rng`."""
-    marks = Marks(_maybe(MOTIONS, MOTION_SHARE, rng), _maybe(SOUNDS, SOUND_SHARE, rng))
+    plain = rng.random() < PLAIN_SHARE
+    marks = Marks(None, None) if plain else Marks(_maybe(MOTIONS, MOTION_SHARE, rng), _maybe(SOUNDS, SOUND_SHARE, rng))
     scene = random_scene(rng)
     picture = _damaged(marked_still(scene, marks, rng), rng)
     content = phrase(

@@ -17,7 +17,7 @@ class Settings:
     """Threads of the training process; with another number the weights differ in the last bits."""
     batch: int = 256
     """Pairs a step."""
-    learning_rate: float = 1e-3
+    learning_rate: float = 2e-3
     """Peak of the one-cycle schedule."""
     weight_decay: float = 0.05
     """Of AdamW, on matrices only."""

@@ -24,6 +24,8 @@ CENTRE_RANGE_PX = (22.0, 42.0)
 """Where the shape's centre may be, in x and in y: at its largest it still lies inside the picture."""
 
 RADIUS_RANGE_PX = (9.0, 19.0)
+ANGLE_RANGE_RAD = (-0.7, 0.7)
+"""About upright: turned further, a square passes for a diamond."""
 SHAKE_PX = 3.0
 """Amplitude of shaking."""
 
@@ -57,20 +59,19 @@ def poses(scene: Scene, seconds: Float64[np.ndarray, " time"]) -> Float64[np.nda
     """Centre x, centre y, radius (pixels) and angle (radians, clockwise as seen) of the shape at the given times."""
     rng = np.random.default_rng([scene.seed, 1])
     x, y = rng.uniform(*CENTRE_RANGE_PX, 2)
-    radius, angle = rng.uniform(*RADIUS_RANGE_PX), rng.uniform(0, 2 * np.pi)
-    shift_px, growth_px, rim_px = rng.uniform(1.2, 2.0), rng.uniform(1.2, 1.6), rng.uniform(1.8, 2.8)
+    radius, angle = rng.uniform(*RADIUS_RANGE_PX), rng.uniform(*ANGLE_RANGE_RAD)
+    shift_px, growth_px, rim_px = rng.uniform(1.2, 2.0), rng.uniform(1.2, 1.6), rng.uniform(1.2, 1.8)
     turn, shake_hz, phase = rng.choice([-1, 1]), rng.uniform(3.6, 4.5), rng.uniform(0, 2 * np.pi)
 
     frames = seconds * RATE_FPS - _MIDDLE  # symmetric about the middle, so that opposites are time reversals
     dx, dy, dr = _AXES.get(scene.motion, (0, 0, 0))
     spin = turn * rim_px / radius if scene.motion == "spinning" else 0.0
-    still = np.zeros_like(frames)
     pose = np.stack(
         [
             _again(x + dx * shift_px * frames, CENTRE_RANGE_PX),
             _again(y + dy * shift_px * frames, CENTRE_RANGE_PX),
             _again(radius + dr * growth_px * frames, RADIUS_RANGE_PX),
-            angle + spin * frames + still,
+            _again(angle + spin * frames, ANGLE_RANGE_RAD),
         ],
         axis=1,
     )

@@ -127,7 +127,7 @@ def pretrain(settings: Settings, console: Console) -> CLIPModel:
             model.logit_scale.data.clamp_(max=float(np.log(100)))
             if step % 50 == 0:
                 console.print(f"step {step}: loss {loss.item():.3f}, temperature {_temperature(model):.4f}")
-            if step % 400 == 399:
+            if step % 300 == 299:
                 console.print(f"step {step}: {measure(model, stills=400)}")
     return model.half().float().eval()
 
@@ -194,7 +194,7 @@ def _optimizer(
     decayed = [weight for weight in model.parameters() if weight.ndim >= 2]
     others = [weight for weight in model.parameters() if weight.ndim < 2]
     groups = [{"params": decayed, "weight_decay": settings.weight_decay}, {"params": others, "weight_decay": 0.0}]
-    optimizer = torch.optim.AdamW(groups, lr=settings.learning_rate)
+    optimizer = torch.optim.AdamW(groups, lr=settings.learning_rate, betas=(0.9, 0.98))
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, settings.learning_rate, total_steps=settings.steps, pct_start=0.05
     )
@@ -267,7 +267,7 @@ def main() -> None:
     """Pretrains, measures and writes the tiny CLIP; prints what was measured as JSON."""
     parser = argparse.ArgumentParser(prog="python -m openmov.data.shapesav.tiny_clip", description=__doc__)
     parser.add_argument("--out", type=Path, required=True, help="folder for the weights; replaced if it exists")
-    parser.add_argument("--steps", type=int, default=2400)
+    parser.add_argument("--steps", type=int, default=1800)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 2)
     parser.add_argument("--fp32", action="store_true", help="train in single precision throughout")

@@ -81,7 +81,7 @@ def _from_hub(name: str, revision: str | None) -> Path:
         raise BackboneError(
             name,
             "is no folder here and no public model of the hub",
-            "check the name, or give a local folder with --backbone FOLDER",
+            "check the name, or give a local folder (--backbone FOLDER, --set backbone.name=FOLDER)",
         ) from error
     except RevisionNotFoundError as error:
         raise BackboneError(name, f"has no revision {revision!r} on the hub", "check backbone.revision") from error
@@ -89,7 +89,7 @@ def _from_hub(name: str, revision: str | None) -> Path:
         raise BackboneError(
             name,
             "is no folder here, and the Hugging Face hub cannot be reached",
-            "give a local folder with --backbone FOLDER, or fetch it once with a network",
+            "give a local folder (--backbone FOLDER, --set backbone.name=FOLDER), or fetch it once with a network",
         ) from error
 
 

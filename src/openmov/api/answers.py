@@ -1,0 +1,105 @@
+"""What `predict` answers: plain values, and as JSON."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from openmov.data.examples import ExampleInputs
+from openmov.evaluation.content import Answer, Example
+from openmov.types import Modality
+
+
+@dataclass(frozen=True)
+class RankedNames:
+    """Class names, most probable first."""
+
+    names: tuple[str, ...]
+    """As many as were asked for."""
+    probabilities: tuple[float, ...]
+    """Theirs; all classes together sum to 1."""
+
+    def to_json(self) -> list[dict[str, object]]:
+        """One object a name."""
+        pairs = zip(self.names, self.probabilities, strict=True)
+        return [{"name": name, "probability": probability} for name, probability in pairs]
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What one video shows."""
+
+    path: Path
+    """The file."""
+    answers: RankedNames
+    """The answer, and the next best."""
+    modalities: tuple[Modality, ...]
+    """What was seen and heard."""
+    by_modality: Mapping[str, RankedNames] = field(repr=False)
+    """What each stream would have said alone: `clip` (frozen frames), and `video`, `flow`, `audio` after the fusion."""
+    notes: tuple[str, ...] = ()
+    """What was odd in the file and yet answered from, such as one that is cut off."""
+
+    def to_json(self) -> dict[str, object]:
+        """Plain values."""
+        return {
+            "path": str(self.path),
+            "answers": self.answers.to_json(),
+            "modalities": list(self.modalities),
+            "by_modality": {name: ranked.to_json() for name, ranked in self.by_modality.items()},
+            "notes": list(self.notes),
+        }
+
+
+@dataclass(frozen=True)
+class AnswerSettings:
+    """How the probabilities of a vocabulary come about."""
+
+    path: Literal["base", "novel", "frozen"]
+    """Equation 10; equations 11-12 (also where base and novel names stand together); or CLIP's frame average alone."""
+    tau: float | None = None
+    """Temperature of the base path, or of the frame average."""
+    beta: float | None = None
+    """Novel path: weight of flow and sound."""
+    tau_x: float | None = None
+    """Novel path: their temperature."""
+    tau_v: float | None = None
+    """Novel path: temperature of the frozen video."""
+    calibrated: bool = False
+    """Whether beta and tau_v were chosen on held-out base classes."""
+    views: str = "1x1"
+    """Clips x crops whose probabilities are averaged."""
+
+    def to_json(self) -> dict[str, object]:
+        """Plain values; what the path does not use is null."""
+        return asdict(self)
+
+    def __str__(self) -> str:
+        numbers = {"tau": self.tau, "beta": self.beta, "tau_x": self.tau_x, "tau_v": self.tau_v}
+        used = [f"{name} {value:.4g}" for name, value in numbers.items() if value is not None]
+        chosen = " (calibrated)" if self.calibrated else ""
+        return f"{self.path} path, {', '.join(used)}{chosen}, {self.views} views"
+
+
+def ranked(scores: Float[Tensor, "classes"], names: tuple[str, ...], top: int) -> RankedNames:
+    """The `top` most probable names; of equally probable ones the first."""
+    order = torch.argsort(scores, descending=True, stable=True)[:top].tolist()
+    return RankedNames(tuple(names[i] for i in order), tuple(float(scores[i]) for i in order))
+
+
+def example_of(prediction: Prediction, label: str | None, inputs: ExampleInputs) -> Example:
+    """A prediction with its pictures, for a report."""
+    sources = {**prediction.by_modality, "answer": prediction.answers}
+    return Example(
+        video_id=prediction.path.name,
+        answers=tuple(Answer(name, best.names, best.probabilities) for name, best in sources.items()),
+        label=label,
+        frames=inputs.frames,
+        flow_px=inputs.flow_px,
+        spectrogram=inputs.spectrogram,
+        sound_seconds=inputs.sound_seconds,
+    )

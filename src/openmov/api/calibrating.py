@@ -1,0 +1,82 @@
+"""Chooses beta and tau_v on base classes alone: a rehearsal of the whole task within them.
+
+    base classes --a fifth plays novel--> train on four fifths --> answers for the rest --grid--> calibration.json
+
+No novel label, name or clip is touched.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from openmov.api.prepare import fill_caches
+from openmov.api.runs import CALIBRATION_FILE, load_trained
+from openmov.api.training_data import TrainingData
+from openmov.api.wiring import Wiring
+from openmov.data.records import Record
+from openmov.data.source import evaluation_batches
+from openmov.data.split import pseudo_novel_split
+from openmov.errors import ManifestError, RecipeError
+from openmov.prediction.calibration import Calibration, calibrate
+from openmov.prediction.predictor import record
+from openmov.runtime.atomic import write_text
+from openmov.text.vocabulary import Vocabulary
+
+REHEARSAL_FOLDER = "calibration"
+"""In a run folder: the run on four fifths of the base classes."""
+EVALUATION_BATCH = 32
+"""Videos that are looked at together where no gradient is needed."""
+
+
+def rehearsal_split(wiring: Wiring, data: TrainingData) -> Vocabulary:
+    """Which base classes play base and which novel, by the recipe's seed.
+
+    Raises RecipeError where the recipe's method has neither beta nor tau_v, VocabularyError for a single base class,
+    ManifestError where either part is without clips.
+    """
+    recipe = wiring.recipe
+    if recipe.model.method != "mov":
+        raise RecipeError("--calibrate", f"the method {recipe.model.method} has nothing to calibrate", "leave it out")
+    pseudo = pseudo_novel_split(data.vocabulary, seed=recipe.training.seed)
+    if not held_out(data, pseudo):
+        what = f"has no readable video of the held-out base classes ({', '.join(pseudo.novel[:3])})"
+        raise ManifestError(data.manifest, what, "add some, or train without --calibrate")
+    if not data.of_classes(pseudo).train:
+        raise ManifestError(data.manifest, "has training videos of too few classes", "train without --calibrate")
+    return pseudo
+
+
+def held_out(data: TrainingData, pseudo: Vocabulary) -> list[Record]:
+    """Every clip of the classes that play novel, to be looked at as in a test."""
+    names = frozenset(pseudo.novel)
+    return [replace(clip, split="test") for clip in (*data.train, *data.val) if clip.label in names]
+
+
+def calibrate_run(
+    wiring: Wiring,
+    data: TrainingData,
+    pseudo: Vocabulary,
+    run: Path,
+    train_part: Callable[[Path, TrainingData], Path],
+    *,
+    workers: int,
+    shown: bool,
+) -> Calibration:
+    """Trains the rehearsal by `train_part` (folder, clips -> checkpoint), chooses, and writes the choice into `run`.
+
+    Raises ManifestError where no clip of the held-out classes can be read, and what the training raises.
+    """
+    best = train_part(run / REHEARSAL_FOLDER, data.of_classes(pseudo))
+    reader = wiring.reader()
+    unseen = fill_caches(
+        reader, held_out(data, pseudo), training=False, workers=workers, title="preparing held-out classes", shown=shown
+    )
+    if not unseen.records:
+        raise ManifestError(data.manifest, f"no clip of the held-out classes can be read: {unseen.unreadable[0].error}")
+    batches = evaluation_batches(reader, unseen.records, EVALUATION_BATCH, [], workers)
+    recording = record(load_trained(wiring, best), batches)
+    chosen = calibrate(recording, wiring.class_embedder(), pseudo, wiring.recipe.prediction.tau_x)
+    facts = asdict(chosen) | {"chosen": chosen.chosen.model_dump()}
+    write_text(run / CALIBRATION_FILE, json.dumps(facts, indent=1, ensure_ascii=False) + "\n")
+    return chosen

@@ -1,0 +1,161 @@
+"""Answers for many files from one network, loaded once.
+
+    file --reader--> clip --network--> embeddings --base, novel or frozen path--> Prediction
+
+Nothing is cached: each file is read once, its views alone, so memory does not grow with the length of the video or
+with the number of files.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from torch import nn
+
+from openmov.api.answers import AnswerSettings, Prediction, ranked
+from openmov.api.runs import load_calibration, load_run, load_trained
+from openmov.api.wiring import Wiring, wire
+from openmov.baselines.frozen_clip import FrozenCLIP, FrozenCLIPRule
+from openmov.config.load import change_recipe
+from openmov.config.schema import Recipe
+from openmov.data.batching import collate
+from openmov.data.records import Record
+from openmov.errors import DecodeError
+from openmov.model.joint import num_views
+from openmov.prediction.predictor import AnswerRule, BaseNovelRule, NetworkScorer, answers_by_modality
+from openmov.text.vocabulary import Vocabulary
+from openmov.types import Clip, Modality
+
+_FLOW_THREADS = 2
+
+
+class Predictor:
+    """Made by `from_run` or `from_backbone`."""
+
+    def __init__(
+        self,
+        wiring: Wiring,
+        scorer: NetworkScorer,
+        *,
+        base: frozenset[str] = frozenset(),
+        calibrated: bool = False,
+        prompts: str = "kinetics700",
+    ) -> None:
+        """`base`: the names the network was trained on; `prompts`: the templates it was trained with."""
+        self._wiring, self._scorer, self._base = wiring, scorer, base
+        self._calibrated, self._prompts = calibrated, prompts
+        self._reader = wiring.reader(flow_threads=_FLOW_THREADS)
+
+    @classmethod
+    def from_run(
+        cls,
+        run: Path,
+        *,
+        views: tuple[int, int] | None = None,
+        backbone: str | None = None,
+        overrides: Sequence[str] = (),
+    ) -> "Predictor":
+        """A trained run, with calibrated beta and tau_v where it has them.
+
+        `views` are clips x crops, instead of the recipe's; `backbone` says where the run's backbone lies now;
+        `overrides` change the recipe or the calibrated values (`prediction.beta=0.5`).
+        Raises RunFolderError, CheckpointError, BackboneError, RecipeError.
+        """
+        loaded = load_run(run, None, backbone=backbone)
+        calibrated = load_calibration(run)
+        recipe = loaded.wiring.recipe
+        if calibrated is not None:
+            recipe = recipe.model_copy(update={"prediction": calibrated})
+        changed = _with_views(change_recipe(recipe, overrides), views)
+        wiring = replace(loaded.wiring, recipe=changed)
+        rule = BaseNovelRule(wiring.tau, changed.prediction)
+        made = loaded.header.provenance
+        return cls(
+            wiring,
+            _scorer(wiring, load_trained(wiring, loaded.folder.best), rule),
+            base=frozenset(made.base_classes),
+            calibrated=changed.prediction == calibrated,
+            prompts=made.prompts,
+        )
+
+    @classmethod
+    def from_backbone(cls, recipe: Recipe, *, views: tuple[int, int] | None = None) -> "Predictor":
+        """No training: frozen CLIP, or an untrained MOV where the recipe's method is mov. Raises BackboneError."""
+        return cls.untrained(wire(_with_views(recipe, views), None))
+
+    @classmethod
+    def untrained(cls, wiring: Wiring) -> "Predictor":
+        """As `from_backbone`, with a backbone that is loaded already."""
+        if wiring.recipe.model.method == "video_only":
+            rule = FrozenCLIPRule(wiring.backbone.temperature)
+            return cls(wiring, _scorer(wiring, FrozenCLIP(wiring.backbone), rule))
+        return cls(wiring, _scorer(wiring, wiring.network(), BaseNovelRule(wiring.tau, wiring.recipe.prediction)))
+
+    @property
+    def backbone(self) -> tuple[str, str]:
+        """Name and identity of the backbone that answers."""
+        return self._wiring.backbone.name, self._wiring.backbone.identity
+
+    def vocabulary(self, labels: Sequence[str], prompts: str | None = None) -> Vocabulary:
+        """The labels with their roles: base where this predictor was trained on them.
+
+        `prompts` names a template set or file; None takes those of the training (kinetics700 without one).
+        Raises VocabularyError.
+        """
+        base = tuple(label for label in labels if label in self._base)
+        return Vocabulary(base, tuple(label for label in labels if label not in self._base), prompts or self._prompts)
+
+    def settings(self, vocabulary: Vocabulary) -> AnswerSettings:
+        """How the probabilities of these names come about."""
+        rule, counts = self._scorer.rule, self._wiring.recipe.views
+        views = f"{counts.num_clips}x{counts.num_crops}"
+        if not isinstance(rule, BaseNovelRule):
+            return AnswerSettings("frozen", tau=self._wiring.backbone.temperature, views=views)
+        if not vocabulary.novel:
+            return AnswerSettings("base", tau=rule.tau, views=views)
+        numbers = rule.novel.model_dump(include={"beta", "tau_x", "tau_v"})
+        return AnswerSettings("novel", **numbers, calibrated=self._calibrated, views=views)
+
+    def predict(
+        self, paths: Sequence[Path], vocabulary: Vocabulary, *, top: int = 5
+    ) -> Iterator[Prediction | DecodeError]:
+        """One answer a file, in order, as soon as it is known; an unreadable file gives its error instead.
+
+        Raises BackboneError, before a file is opened, for names that cannot be embedded; VocabularyError for prompts
+        that are none; ValueError for `top` below 1.
+        """
+        if top < 1:
+            raise ValueError(f"top is {top}, not 1 or more")
+        self._scorer.embed_classes(vocabulary)
+        for path in paths:
+            try:
+                clip = self._reader.evaluation_clip(Record(str(path), path))
+            except DecodeError as error:
+                yield error
+                continue
+            yield self._answer(path, clip, vocabulary, top)
+
+    def _answer(self, path: Path, clip: Clip, vocabulary: Vocabulary, top: int) -> Prediction:
+        batch = collate([clip], self._scorer.modalities)
+        embeddings, classes = self._scorer.embed(batch), self._scorer.embed_classes(vocabulary)
+        rule: AnswerRule = self._scorer.rule
+        streams = {}
+        if isinstance(rule, BaseNovelRule):
+            streams = dict(answers_by_modality(embeddings, classes, rule, num_views(batch)))
+        return Prediction(
+            path,
+            ranked(rule(embeddings, classes, vocabulary).mean(0), vocabulary.names, top),
+            tuple(modality for modality in Modality if modality in clip.present),
+            {name: ranked(scores[0], vocabulary.names, top) for name, scores in streams.items()},
+            clip.notes,
+        )
+
+
+def _scorer(wiring: Wiring, network: nn.Module, rule: AnswerRule) -> NetworkScorer:
+    return NetworkScorer(network, wiring.class_embedder(), rule, wiring.modalities)
+
+
+def _with_views(recipe: Recipe, views: tuple[int, int] | None) -> Recipe:
+    if views is None:
+        return recipe
+    return change_recipe(recipe, [f"views.num_clips={views[0]}", f"views.num_crops={views[1]}"])

@@ -1,0 +1,88 @@
+"""A finished run, opened for use: its recipe's parts, its best weights, its calibration.
+
+Everything is checked against what the checkpoint says of itself, so that weights never meet another backbone.
+"""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from openmov.api.wiring import Wiring, wire
+from openmov.config.faults import describe
+from openmov.config.schema import BackboneConfig, PredictionConfig, Recipe
+from openmov.errors import CheckpointError, RunFolderError
+from openmov.model import JointModel
+from openmov.prediction.predictor import BaseNovelRule
+from openmov.runtime.checkpoint import CheckpointHeader, load_checkpoint, load_header, require_match
+from openmov.runtime.run_folder import RunFolder
+
+CALIBRATION_FILE = "calibration.json"
+"""beside a run's other files: what `openmov train --calibrate` chose, and from what."""
+
+
+@dataclass(frozen=True)
+class LoadedRun:
+    """A run whose weights fit what is there."""
+
+    folder: RunFolder
+    """Where it is."""
+    wiring: Wiring = field(repr=False)
+    """Its recipe's parts."""
+    header: CheckpointHeader = field(repr=False)
+    """Of its best checkpoint."""
+
+    @property
+    def method(self) -> str:
+        """mov, video_only, flow_only or audio_only."""
+        return self.wiring.recipe.model.method
+
+    @property
+    def rule(self) -> BaseNovelRule:
+        """How its embeddings answer, with the recipe's beta and temperatures."""
+        return BaseNovelRule(self.wiring.tau, self.wiring.recipe.prediction)
+
+
+def load_run(path: Path, cache_folder: Path | None, *, backbone: str | None = None) -> LoadedRun:
+    """Opens a finished run; `backbone` says where its backbone lies now, if not where it lay in training.
+
+    Raises RunFolderError where there is no run, CheckpointError where it is unfinished, of another format version or
+    of another backbone, BackboneError where the backbone cannot be had.
+    """
+    folder = RunFolder.open(path)
+    header = load_header(folder.best)
+    recipe = _recipe_of(header, folder.best)
+    if backbone is not None:
+        recipe = recipe.model_copy(update={"backbone": BackboneConfig(name=backbone)})
+    wiring = wire(recipe, cache_folder)
+    require_match(header, backbone_identity=wiring.backbone.identity, where=folder.best)
+    return LoadedRun(folder, wiring, header)
+
+
+def load_trained(wiring: Wiring, checkpoint: Path) -> JointModel:
+    """The network with the weights of a checkpoint. Raises CheckpointError where they belong to something else."""
+    network = wiring.network()
+    weights, _ = load_checkpoint(checkpoint)
+    network.load_trained_state(weights)
+    return network.eval()
+
+
+def load_calibration(run: Path) -> PredictionConfig | None:
+    """beta, tau_x and tau_v as calibrated for a run; None if it was not. Raises RunFolderError for a damaged file."""
+    path = run / CALIBRATION_FILE
+    if not path.is_file():
+        return None
+    try:
+        return PredictionConfig.model_validate(json.loads(path.read_text(encoding="utf-8"))["chosen"])
+    except (ValueError, KeyError, TypeError) as error:
+        mend = "delete it, and calibrate anew with openmov train --resume --calibrate"
+        raise RunFolderError(path, f"is damaged ({type(error).__name__})", mend) from error
+
+
+def _recipe_of(header: CheckpointHeader, where: Path) -> Recipe:
+    try:
+        return Recipe.model_validate(dict(header.provenance.recipe))
+    except ValidationError as error:
+        what = f"its recipe is none of this release ({describe(error)[0]})"
+        raise CheckpointError(where, what, "use the release of openmov that wrote it, or train anew") from error

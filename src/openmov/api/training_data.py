@@ -1,0 +1,125 @@
+"""The videos and class names a training may see: those of base classes, and none of the test split.
+
+From the vocabulary only the base names leave this module; videos of novel classes are never opened.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from openmov.api.prepare import Prepared, fill_caches
+from openmov.api.wiring import Wiring
+from openmov.data.manifest import load_manifest
+from openmov.data.records import Record
+from openmov.data.split import hold_out_validation
+from openmov.errors import ManifestError, RunFolderError, VocabularyError
+from openmov.runtime.atomic import write_text
+from openmov.runtime.run_folder import RunFolder
+from openmov.text.vocabulary import Vocabulary, load_vocabulary
+
+DATA_FILE = "data.json"
+"""In a run folder: which videos it saw, and which it could not read."""
+_VALIDATION_PER_CLASS = 2
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """The base clips a run may see."""
+
+    vocabulary: Vocabulary
+    """Base names only."""
+    train: tuple[Record, ...] = field(repr=False)
+    """Clips the weights are fitted to."""
+    val: tuple[Record, ...] = field(repr=False)
+    """Clips of base classes by which the best epoch is chosen."""
+    manifest: Path
+    """Where they are listed."""
+    identity: str
+    """Hash of the manifest."""
+
+    def of_classes(self, vocabulary: Vocabulary) -> "TrainingData":
+        """The clips of some of the base classes alone."""
+        names = frozenset(vocabulary.base)
+        kept = {part: _where(getattr(self, part), names) for part in ("train", "val")}
+        return replace(self, vocabulary=vocabulary.for_protocol("base"), train=kept["train"], val=kept["val"])
+
+    def without(self, prepared: Prepared) -> "TrainingData":
+        """Those that could be read. Raises ManifestError where that leaves no training or no validation clip."""
+        lost = {one.record.video_id for one in prepared.unreadable}
+        kept = {
+            part: tuple(record for record in getattr(self, part) if record.video_id not in lost)
+            for part in ("train", "val")
+        }
+        for part, name in (("train", "training"), ("val", "validation")):
+            if not kept[part]:
+                why = f"none of its {name} videos of base classes can be read: {prepared.unreadable[0].error}"
+                raise ManifestError(self.manifest, why)
+        return replace(self, train=kept["train"], val=kept["val"])
+
+
+def load_base(manifest: Path, vocabulary: Path, seed: int) -> TrainingData:
+    """The training and validation clips of base classes; without validation clips, two a class are held out.
+
+    Raises ManifestError and VocabularyError.
+    """
+    whole = load_vocabulary(vocabulary)
+    if not whole.base:
+        mend = "draw base and novel classes with openmov split"
+        raise VocabularyError(vocabulary, "names no base class, and only those are trained on", mend)
+    listed = load_manifest(manifest, vocabulary=whole)
+    base = whole.for_protocol("base")
+    names = frozenset(base.names)
+    records = [record for record in listed.records if record.split != "test" and record.label in names]
+    if not any(record.split == "train" for record in records):
+        raise ManifestError(manifest, "lists no training video of a base class", "mend its split and label columns")
+    if not any(record.split == "val" for record in records):
+        records = list(hold_out_validation(records, per_class=_VALIDATION_PER_CLASS, seed=seed))
+    train_records = tuple(record for record in records if record.split == "train")
+    val_records = tuple(record for record in records if record.split == "val")
+    return TrainingData(base, train_records, val_records, manifest, listed.identity)
+
+
+def prepare_training(wiring: Wiring, data: TrainingData, *, workers: int, shown: bool) -> Prepared:
+    """Stores the training views of the training clips and the test views of the validation clips.
+
+    Raises StorageError.
+    """
+    reader = wiring.reader()
+    parts = [
+        fill_caches(reader, records, training=training, workers=workers, title=f"preparing {name} clips", shown=shown)
+        for records, training, name in ((data.train, True, "training"), (data.val, False, "validation"))
+    ]
+    return Prepared(
+        tuple(record for part in parts for record in part.records),
+        tuple(one for part in parts for one in part.unreadable),
+    )
+
+
+def write_data_facts(folder: RunFolder, data: TrainingData, prepared: Prepared) -> None:
+    """Notes in the run folder what is trained on. Raises RunFolderError where a run resumed began with other videos."""
+    path = folder.path / DATA_FILE
+    facts = {
+        "manifest": data.identity,
+        "vocabulary": {"identity": data.vocabulary.identity, "base": list(data.vocabulary.names)},
+        "train_clips": len(data.train),
+        "validation_clips": len(data.val),
+        "unreadable": [
+            {"id": one.record.video_id, "file": str(one.record.path), "reason": str(one.error)}
+            for one in prepared.unreadable
+        ],
+    }
+    if path.is_file() and _readable(json.loads(path.read_text(encoding="utf-8"))) != _readable(facts):
+        what = f"began with other readable videos ({DATA_FILE} lists those it could not read)"
+        raise RunFolderError(folder.path, what, "restore them, or choose another --out")
+    write_text(path, json.dumps(facts, indent=1, ensure_ascii=False) + "\n")
+
+
+def _readable(facts: dict[str, Any]) -> tuple[Any, ...]:
+    """What must be equal for a training to go on to the same weights."""
+    return facts["train_clips"], facts["validation_clips"], {one["id"] for one in facts["unreadable"]}
+
+
+def _where(records: Sequence[Record], labels: frozenset[str]) -> tuple[Record, ...]:
+    return tuple(record for record in records if record.label in labels)

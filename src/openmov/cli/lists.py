@@ -1,0 +1,126 @@
+"""Verbs about what goes into a run: recipes, class names, manifests and the videos they list."""
+
+from pathlib import Path
+from typing import Literal
+
+from openmov.cli.options import AtLeastOne, Cache, Flag, Json, NotNegative, Set, app
+from openmov.errors import RecipeError, VocabularyError
+
+
+@app.command
+def check(
+    files: tuple[Path, ...],
+    /,
+    *,
+    vocabulary: Path | None = None,
+    cache: Path | None = None,
+    deep: Flag = False,
+    json: Json = False,
+) -> int:
+    """Look for faults in media files, manifests and vocabularies; exit code 2 if there are any.
+
+    Parameters
+    ----------
+    files
+        Media files, manifests (.csv, .jsonl) and vocabularies (.json); every video of a manifest is opened.
+    vocabulary
+        Every label of the manifests must be one of its names.
+    cache
+        Also look for damaged entries in this cache folder.
+    deep
+        Decode every video whole.
+    """
+    from openmov.api.check import check_files
+    from openmov.cli import show
+
+    return show.findings(check_files(files, vocabulary, cache, deep=deep), json)
+
+
+@app.command
+def recipe(name: str | None = None, /, *, set_: Set = ()) -> None:
+    """Print a recipe with every field explained; without a name, list the bundled ones.
+
+    Parameters
+    ----------
+    name
+        Bundled name, or path of a YAML file.
+    """
+    from openmov.config.load import bundled_recipes, load_recipe, recipe_to_yaml
+
+    if name is None and set_:
+        raise RecipeError("--set", "changes a recipe, and none is named", "name one, such as kinetics700")
+    print("\n".join(bundled_recipes()) if name is None else recipe_to_yaml(load_recipe(name, set_)))
+
+
+@app.command
+def split(
+    names: Path,
+    /,
+    *,
+    out: Path,
+    base: AtLeastOne | None = None,
+    fraction: float | None = None,
+    seed: NotNegative = 0,
+    prompts: str = "kinetics700",
+) -> None:
+    """Draw base and novel classes at random from a list of names, and write the vocabulary.
+
+    Parameters
+    ----------
+    names
+        Text file, one class name a line.
+    out
+        JSON file to write: names, seed, generator, SHA-256.
+    base
+        How many classes become base.
+    fraction
+        Or which part of them; one of the two must be given.
+    seed
+        Of the draw.
+    prompts
+        Template set the names are embedded through.
+    """
+    from openmov.data.split import split_classes, write_vocabulary
+    from openmov.text.prompts import load_prompts
+    from openmov.text.vocabulary import load_vocabulary
+
+    if (base is None) == (fraction is None):
+        raise VocabularyError("split", "the size of the base is given by --base or by --fraction", "give one of them")
+    load_prompts(prompts)
+    listed = load_vocabulary(names).names
+    vocabulary = split_classes(listed, num_base=base, base_fraction=fraction, seed=seed, prompts=prompts)
+    write_vocabulary(out, vocabulary, seed=seed)
+    print(f"{len(vocabulary.base)} base and {len(vocabulary.novel)} novel classes in {out}")
+
+
+@app.command
+def prepare(
+    *,
+    recipe: str,
+    manifest: Path,
+    split: Literal["train", "val", "test", "all"] = "all",
+    cache: Cache = None,
+    workers: AtLeastOne = 2,
+    set_: Set = (),
+    json: Json = False,
+) -> int:
+    """Fill the caches of flow, sound and frozen embeddings for the videos of a manifest; 2 if one cannot be read.
+
+    Parameters
+    ----------
+    recipe
+        Bundled name or YAML file: which modalities, sizes and views.
+    manifest
+        CSV or JSONL with path, label and split.
+    split
+        Which videos.
+    workers
+        Threads.
+    """
+    from openmov.api.prepare import prepare_manifest
+    from openmov.api.wiring import default_cache_folder
+    from openmov.cli import show
+    from openmov.config.load import load_recipe
+
+    settings, folder = load_recipe(recipe, set_), cache or default_cache_folder()
+    return show.prepared(prepare_manifest(settings, manifest, split, cache_folder=folder, workers=workers), json)

@@ -1,0 +1,30 @@
+"""What several verbs have in common: the application, and the options they share. Imports nothing heavy."""
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import App, Parameter
+from cyclopts.validators import Number
+
+app = App(
+    name="openmov",
+    help="Open-vocabulary video classification with video frames, optical flow and sound (MOV).",
+    help_format="plaintext",
+    suppress_keyboard_interrupt=False,
+)
+"""`openmov`; the verbs add themselves."""
+
+AtLeastOne = Annotated[int, Parameter(validator=Number(gte=1))]
+NotNegative = Annotated[int, Parameter(validator=Number(gte=0))]
+Flag = Annotated[bool, Parameter(negative="", show_default=False)]
+Json = Annotated[bool, Parameter(name="--json", negative="", show_default=False, help="Print the result as JSON.")]
+Set = Annotated[
+    tuple[str, ...],
+    Parameter(
+        name="--set",
+        negative="",
+        show_default=False,
+        help="Change a field of the recipe: --set training.epochs=5; may be given several times.",
+    ),
+]
+Cache = Annotated[Path | None, Parameter(help="Cache folder. [default: $OPENMOV_CACHE or ~/.cache/openmov]")]

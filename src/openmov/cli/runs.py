@@ -1,0 +1,169 @@
+"""Verbs about runs: train, evaluate, predict, compare."""
+
+from pathlib import Path
+from typing import Literal
+
+from openmov.cli.options import AtLeastOne, Cache, Flag, Json, Set, app
+
+
+@app.command
+def train(
+    *,
+    recipe: str,
+    manifest: Path,
+    vocabulary: Path,
+    out: Path,
+    resume: Flag = False,
+    calibrate: Flag = False,
+    cache: Cache = None,
+    workers: AtLeastOne = 2,
+    set_: Set = (),
+    json: Json = False,
+) -> None:
+    """Train on the base classes of a manifest.
+
+    Parameters
+    ----------
+    recipe
+        Bundled name or YAML file.
+    manifest
+        CSV or JSONL with path, label and split (train, val, test); only videos of base classes are opened.
+    vocabulary
+        JSON with the base and novel names, as `openmov split` writes it.
+    out
+        Run folder.
+    resume
+        Go on where this run stopped, to the same result as without the interruption.
+    calibrate
+        First hold out a fifth of the base classes as pseudo-novel, and choose beta and tau_v there.
+    workers
+        Threads that read videos.
+    """
+    from openmov.api.train import run_training
+    from openmov.api.wiring import default_cache_folder
+    from openmov.cli import show
+    from openmov.config.load import load_recipe
+
+    result = run_training(
+        load_recipe(recipe, set_),
+        manifest,
+        vocabulary,
+        out,
+        cache_folder=cache or default_cache_folder(),
+        resume=resume,
+        with_calibration=calibrate,
+        workers=workers,
+    )
+    show.training(result, json)
+
+
+@app.command
+def evaluate(
+    runs: tuple[Path, ...],
+    /,
+    *,
+    manifest: Path,
+    vocabulary: Path,
+    out: Path | None = None,
+    split: Literal["train", "val", "test"] = "test",
+    backbone: str | None = None,
+    cache: Cache = None,
+    workers: AtLeastOne = 2,
+    json: Json = False,
+) -> int:
+    """Measure runs on base and novel classes, beside frozen CLIP and score fusion; 2 if a video cannot be read.
+
+    Parameters
+    ----------
+    runs
+        Run folders of one task; single-modality runs beside a MOV give score fusion.
+    manifest
+        CSV or JSONL with path, label and split.
+    vocabulary
+        JSON with base and novel names.
+    out
+        Folder for the report page and every video's answers.
+    split
+        Which videos.
+    backbone
+        Where the runs' backbone lies now, if not where it lay in training.
+    workers
+        Threads that read videos.
+    """
+    from openmov.api.evaluate import evaluate_task, write_evaluation
+    from openmov.api.wiring import default_cache_folder
+    from openmov.cli import show
+
+    task = evaluate_task(
+        runs,
+        manifest,
+        vocabulary,
+        cache_folder=cache or default_cache_folder(),
+        split=split,
+        backbone=backbone,
+        workers=workers,
+        with_page=out is not None,
+    )
+    page = None if out is None else write_evaluation(task, out, workers=workers)
+    return show.evaluation(task, page, json)
+
+
+@app.command
+def predict(
+    files: tuple[Path, ...],
+    /,
+    *,
+    labels: str,
+    run: Path | None = None,
+    backbone: str | None = None,
+    modalities: str | None = None,
+    prompts: str | None = None,
+    views: str | None = None,
+    top: AtLeastOne = 5,
+    set_: Set = (),
+    json: Json = False,
+) -> int:
+    """Say what videos show, in your own words; 2 if one of them cannot be read.
+
+    Parameters
+    ----------
+    files
+        Media files.
+    labels
+        Names separated by commas (quote a name that has one), or a text file with one a line.
+    run
+        Folder of a trained run; without one, the backbone alone answers.
+    backbone
+        Hub name or local folder of a CLIP, or shapesav-tiny; with a run, where its backbone lies now.
+        [default: openai/clip-vit-base-patch16, or the run's]
+    modalities
+        Without a run: video, or video,flow,audio for an untrained MOV. [default: video]
+    prompts
+        kinetics700, ucf101, none, or a text file of templates. [default: kinetics700, or the run's]
+    views
+        Clips x crops, such as 4x3. [default: the recipe's]
+    top
+        Answers a file.
+    """
+    from openmov.api.predict import labels_of, predictor_for
+    from openmov.cli import show
+
+    names = labels_of(labels)
+    predictor = predictor_for(run, backbone, modalities, views, set_)
+    return show.predictions(predictor, files, predictor.vocabulary(names, prompts), top, json)
+
+
+@app.command
+def compare(runs: tuple[Path, ...], /, *, out: Path) -> None:
+    """Put runs side by side: what differs in their recipes, how they learned, what they reached.
+
+    Parameters
+    ----------
+    runs
+        At least two run folders.
+    out
+        Folder for comparison.html and comparison.json.
+    """
+    from openmov.api.compare import compare_runs
+
+    print(compare_runs(runs, out))
