@@ -5,7 +5,10 @@ from pathlib import Path
 
 import pytest
 
-os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("HF_HUB_OFFLINE", "1")  # before anything imports the hub
+
+from openmov.cli import run
+from tiny_world import TinyWorld, make_tiny_world
 
 
 @pytest.fixture(scope="session")
@@ -15,3 +18,17 @@ def media_dir() -> Path:
     if not folder.is_dir():
         pytest.skip("no folder of real clips (set OPENMOV_MEDIA)")
     return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_world(tmp_path_factory: pytest.TempPathFactory) -> TinyWorld:
+    """A few clips, a random CLIP and a recipe; read it, and write elsewhere."""
+    return make_tiny_world(tmp_path_factory.mktemp("world"))
+
+
+@pytest.fixture(scope="session")
+def tiny_run(tiny_world: TinyWorld, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A calibrated MOV of video, flow and sound, trained on the tiny world; read it only."""
+    out = tmp_path_factory.mktemp("runs") / "mov"
+    assert run(tiny_world.train(out, "--calibrate")) == 0
+    return out

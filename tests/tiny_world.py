@@ -73,18 +73,18 @@ class TinyWorld:
         """All video files of some classes."""
         return [self.clip(name, split, i) for name in names for split in splits or COUNTS for i in range(COUNTS[split])]
 
-    def inputs(self) -> list[str]:
-        """What train and evaluate are told of the data."""
+    def inputs(self, cache: Path | None = None) -> list[str]:
+        """What train and evaluate are told of the data; the cache is this world's own unless another is given."""
         lists = ["--manifest", str(self.manifest), "--vocabulary", str(self.vocabulary)]
-        return [*lists, "--cache", str(self.cache), "--workers", "1"]
+        return [*lists, "--cache", str(cache or self.cache), "--workers", "1"]
 
-    def train(self, out: Path, *more: str) -> list[str]:
+    def train(self, out: Path, *more: str, cache: Path | None = None) -> list[str]:
         """Arguments of a training into `out`."""
-        return ["train", "--recipe", str(self.recipe), *self.inputs(), "--out", str(out), *more]
+        return ["train", "--recipe", str(self.recipe), *self.inputs(cache), "--out", str(out), *more]
 
-    def evaluate(self, *runs: Path) -> list[str]:
+    def evaluate(self, *runs: Path, cache: Path | None = None) -> list[str]:
         """Arguments of an evaluation."""
-        return ["evaluate", *map(str, runs), *self.inputs()]
+        return ["evaluate", *map(str, runs), *self.inputs(cache)]
 
 
 def make_tiny_world(root: Path) -> TinyWorld:

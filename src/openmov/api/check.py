@@ -71,12 +71,7 @@ def _videos(manifest: Path, names: Vocabulary | None, faults: list[str]) -> list
     try:
         found = find_faults(manifest, vocabulary=names)
         faults += [f"{manifest}: {fault}" for fault in found]
-        if found:
-            return []
-        listed = load_manifest(manifest, vocabulary=names)
-        if not listed.records:
-            faults.append(f"{manifest}: lists no video")
-        return [record.path for record in listed.records]
+        return [] if found else [record.path for record in load_manifest(manifest, vocabulary=names).records]
     except OpenMovError as error:
         faults.append(str(error))
         return []

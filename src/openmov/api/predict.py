@@ -95,7 +95,9 @@ def _streams(modalities: str | None) -> list[str]:
 
 
 def _at_size(recipe: Recipe, image_size: int, overrides: Sequence[str]) -> Recipe:
-    if image_size == recipe.video.crop_size:
+    """Crops of the size the backbone was pretrained at, unless an override chooses a size."""
+    chosen = any(text.strip().startswith(("video.crop_size", "video.short_side")) for text in overrides)
+    if chosen or image_size == recipe.video.crop_size:
         return recipe
-    sizes = [f"video.short_side={round(image_size * _SHORT_SIDE_PER_CROP)}", f"video.crop_size={image_size}"]
-    return change_recipe(recipe, [*sizes, *overrides])
+    sizes = (f"video.short_side={round(image_size * _SHORT_SIDE_PER_CROP)}", f"video.crop_size={image_size}")
+    return change_recipe(recipe, sizes)

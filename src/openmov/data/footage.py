@@ -2,8 +2,9 @@
 
     times of all views --media--> frames, or frames with their successors --slices--> one view
 
-Decodes on first use, and only once, whatever the number of views; a video all of whose inputs are stored is never
-opened. Knows nothing of crops and of what the pictures are for.
+Decodes on first use, and only once for all views unless that takes too much memory: then for a few views at a time,
+which should be asked for in order. A video all of whose inputs are stored is never opened. Knows nothing of crops and
+of what the pictures are for.
 """
 
 from collections.abc import Sequence
@@ -11,12 +12,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Float64, UInt8
 
+from openmov.data.segment import file_facts
 from openmov.media.decode import FramePairs, Frames, read_frame_pairs, read_frames
 from openmov.media.decode.reader import TIME_TOLERANCE_SECONDS
 
 Images = UInt8[np.ndarray, "time height width 3"]
+
+_MOST_BYTES = 512 << 20
+"""Of decoded pictures held at once, unless one view alone takes more: four views of 16 pairs at 1280 x 720."""
 
 
 class Footage:
@@ -30,11 +35,14 @@ class Footage:
         self._times = list(times_seconds)
         self._pairs_wanted = pairs
         self._min_gap_seconds = min_gap_seconds
+        self._held = range(0)
         self._decoded: Frames | FramePairs | None = None
+        self._missing_seconds = 0.0
+        self._num_damaged = 0
 
     def frames(self, view: int) -> Images:
         """The frames on screen at the times of a view. Raises DecodeError."""
-        decoded = self._decode()
+        decoded = self._decode(view)
         rows = self._rows(view)
         if isinstance(decoded, Frames):
             return decoded.images[rows]
@@ -46,7 +54,7 @@ class Footage:
 
     def pairs(self, view: int) -> FramePairs:
         """Those frames and their successors in the video. Raises DecodeError; ValueError if pairs were not planned."""
-        decoded = self._decode()
+        decoded = self._decode(view)
         if not isinstance(decoded, FramePairs):
             raise ValueError("footage was planned without pairs")
         rows = self._rows(view)
@@ -55,28 +63,40 @@ class Footage:
     @property
     def notes(self) -> tuple[str, ...]:
         """What was odd in the file, as far as it was decoded: one phrase each."""
-        if self._decoded is None:
-            return ()
-        frames = self._decoded if isinstance(self._decoded, Frames) else self._decoded.first
         notes = []
-        if frames.missing_seconds:
-            notes.append(f"cut off: {frames.missing_seconds:.1f} s are missing, its last picture stands there")
-        if frames.num_damaged_packets:
-            notes.append(f"damaged packets: {frames.num_damaged_packets}")
+        if self._missing_seconds:
+            notes.append(f"cut off: {self._missing_seconds:.1f} s are missing, its last picture stands there")
+        if self._num_damaged:
+            notes.append(f"damaged packets: {self._num_damaged}")
         return tuple(notes)
 
     def _rows(self, view: int) -> slice:
-        start = sum(len(times) for times in self._times[:view])
+        start = sum(len(times) for times in self._times[self._held.start : view])
         return slice(start, start + len(self._times[view]))
 
-    def _decode(self) -> Frames | FramePairs:
-        if self._decoded is None:
-            times = np.concatenate(self._times)
-            if self._pairs_wanted:
-                self._decoded = read_frame_pairs(self._path, times, min_gap_seconds=self._min_gap_seconds)
-            else:
-                self._decoded = read_frames(self._path, times)
+    def _decode(self, view: int) -> Frames | FramePairs:
+        if self._decoded is None or view not in self._held:
+            self._decoded = None  # its memory is needed
+            self._held = self._decoded_with(view)
+            self._decoded = self._read(np.concatenate([self._times[one] for one in self._held]))
+            shown = self._decoded if isinstance(self._decoded, Frames) else self._decoded.first
+            self._missing_seconds = max(self._missing_seconds, shown.missing_seconds)
+            self._num_damaged = max(self._num_damaged, shown.num_damaged_packets)
         return self._decoded
+
+    def _decoded_with(self, view: int) -> range:
+        """The views that are decoded together with `view`."""
+        video = file_facts(self._path).video
+        picture_bytes = 0 if video is None else video.width * video.height * 3
+        view_bytes = picture_bytes * len(self._times[view]) * (2 if self._pairs_wanted else 1)
+        count = max(_MOST_BYTES // max(view_bytes, 1), 1)
+        first = view - view % count
+        return range(first, min(first + count, len(self._times)))
+
+    def _read(self, times_seconds: Float64[np.ndarray, "time"]) -> Frames | FramePairs:
+        if self._pairs_wanted:
+            return read_frame_pairs(self._path, times_seconds, min_gap_seconds=self._min_gap_seconds)
+        return read_frames(self._path, times_seconds)
 
 
 def _part(frames: Frames, rows: slice) -> Frames:

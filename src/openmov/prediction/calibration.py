@@ -58,6 +58,7 @@ def calibrate(
 ) -> Calibration:
     """The beta and tau_v with the highest accuracy on the clips of `pseudo.novel`; ties by log-likelihood.
 
+    Where that ties too, the first of the grid: the smaller beta, then the blunter video.
     `recording` holds those clips as embedded by a network trained without their classes. Raises ValueError where it
     holds none.
     """

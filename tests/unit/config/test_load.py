@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from openmov.config.load import bundled_recipes, load_recipe, recipe_to_yaml
+from openmov.config.load import bundled_recipes, change_recipe, load_recipe, recipe_to_yaml
 from openmov.config.schema import Recipe
 from openmov.errors import RecipeError
 
@@ -197,3 +197,16 @@ class TestToYaml:
         recipe = plain.model_copy(update={"name": name, "backbone": backbone})
         path = written(tmp_path_factory.mktemp("yaml"), recipe_to_yaml(recipe))
         assert load_recipe(path) == recipe
+
+
+class TestChange:
+    def test_is_as_if_loaded_so(self) -> None:
+        overrides = ["training.epochs=3", "model.modalities=[video, audio]", "training.epochs=4"]
+        assert change_recipe(load_recipe("kinetics700"), overrides) == load_recipe("kinetics700", overrides)
+
+    def test_of_nothing_is_none(self) -> None:
+        assert change_recipe(load_recipe("shapesav-both"), []) == load_recipe("shapesav-both")
+
+    def test_names_the_recipe_and_every_fault(self) -> None:
+        with pytest.raises(RecipeError, match=r"vggsound: 2 faults: .*training\.epochs .*video\.crop is no field"):
+            change_recipe(load_recipe("vggsound"), ["training.epochs=0", "video.crop=3"])

@@ -64,6 +64,25 @@ def test_all_views_are_decoded_at_once_and_only_once(video: Path, monkeypatch: p
     assert asked == [9]
 
 
+@pytest.mark.parametrize(("pairs", "views", "passes"), [(False, 3, 1), (False, 2, 2), (True, 1, 3), (True, 0, 3)])
+def test_what_is_held_at_once_is_bounded(
+    video: Path, monkeypatch: pytest.MonkeyPatch, pairs: bool, views: int, passes: int
+) -> None:
+    """Memory for so many views of three pictures of 64 x 48, or pairs of them: as few passes as that allows."""
+    asked: list[int] = []
+    for name in ("read_frames", "read_frame_pairs"):
+        read = getattr(footage, name)
+        monkeypatch.setattr(footage, name, lambda *a, read=read, **k: asked.append(len(a[1])) or read(*a, **k))
+    monkeypatch.setattr(footage, "_MOST_BYTES", views * 3 * (2 if pairs else 1) * 64 * 48 * 3)
+    found = footage_of(video, pairs=pairs)
+    assert [numbers_of(found.frames(view)) for view in range(3)] == ON_SCREEN
+    assert len(asked) == passes
+    assert max(asked) == 3 * max(views, 1)
+    assert numbers_of(found.frames(0)) == ON_SCREEN[0]
+    if pairs:
+        assert numbers_of(found.pairs(2).first.images) == [10, 10, 10]
+
+
 def test_a_file_nobody_looks_at_is_not_opened(tmp_path: Path) -> None:
     unseen = footage_of(tmp_path / "missing.mp4", pairs=False)
     assert unseen.notes == ()

@@ -41,6 +41,17 @@ def test_another_run_is_refused_even_with_resume(tmp_path: Path) -> None:
         RunFolder.open(tmp_path, "f2")
 
 
+def test_what_is_there_can_be_asked_without_writing(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    assert RunFolder.found(out, "f1") is None
+    assert not out.exists()
+    made = RunFolder.create(out, RECIPE, "f1")
+    assert RunFolder.found(out, "f1", resume=True) == made
+    for fingerprint, resume in (("f1", False), ("f2", True)):
+        with pytest.raises(RunFolderError, match="holds"):
+            RunFolder.found(out, fingerprint, resume=resume)
+
+
 def test_foreign_files_are_refused_and_left_alone(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("years of work")
     with pytest.raises(RunFolderError, match=r"holds other files \(thesis\.tex\)"):

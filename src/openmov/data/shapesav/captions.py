@@ -9,11 +9,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import UInt8
-from PIL import Image, ImageFilter
+from PIL import Image
 
 from openmov.data.shapesav.marks import draw_motion, draw_sound
 from openmov.data.shapesav.render import render_at
-from openmov.data.shapesav.scene import SECONDS, SIZE_PX, Scene, poses
+from openmov.data.shapesav.scene import SECONDS, Scene, poses
 from openmov.data.shapesav.vocabulary import COLOURS, MOTIONS, SHAPES, SOUNDS, phrase
 from openmov.text.prompts import load_prompts
 
@@ -54,9 +54,12 @@ class Pair:
     """The marks drawn."""
 
 
-def draw_pair(rng: np.random.Generator) -> Pair:
-    """A random picture with a caption; the marks, the wording and the picture's damage are drawn from `rng`."""
-    plain = rng.random() < PLAIN_SHARE
+def draw_pair(rng: np.random.Generator, plain_share: float = PLAIN_SHARE) -> Pair:
+    """A random picture with a caption; the marks, the wording and the picture's damage are drawn from `rng`.
+
+    `plain_share` of the pictures bear no mark.
+    """
+    plain = rng.random() < plain_share
     marks = Marks(None, None) if plain else Marks(_maybe(MOTIONS, MOTION_SHARE, rng), _maybe(SOUNDS, SOUND_SHARE, rng))
     scene = random_scene(rng)
     picture = _damaged(marked_still(scene, marks, rng), rng)
@@ -100,16 +103,9 @@ def _worded(content: str, rng: np.random.Generator) -> str:
 
 
 def _damaged(picture: UInt8[np.ndarray, "height width 3"], rng: np.random.Generator) -> UInt8[np.ndarray, "h w 3"]:
-    """Half of the pictures as they are; the others compressed, some of them dimmed, greyed or blurred before."""
+    """Half of the pictures as they are, the others compressed."""
     if rng.random() < 0.5:
         return picture
-    image = Image.fromarray(picture)
-    if rng.random() < 0.25:
-        image = Image.blend(image.convert("L").convert("RGB"), image, rng.uniform(0, 0.7))
-    if rng.random() < 0.25:
-        image = Image.blend(Image.new("RGB", (SIZE_PX, SIZE_PX), (127, 127, 127)), image, rng.uniform(0.5, 1))
-    if rng.random() < 0.15:
-        image = image.filter(ImageFilter.GaussianBlur(rng.uniform(0.3, 0.8)))
     buffer = io.BytesIO()
-    image.save(buffer, "JPEG", quality=int(rng.integers(30, 92)))
+    Image.fromarray(picture).save(buffer, "JPEG", quality=int(rng.integers(40, 95)))
     return np.array(Image.open(buffer).convert("RGB"))

@@ -15,10 +15,13 @@ class Settings:
     """Decides the initial weights, the pictures and the captions."""
     threads: int
     """Threads of the training process; with another number the weights differ in the last bits."""
-    batch: int = 256
+    batch: int = 128
     """Pairs a step."""
-    learning_rate: float = 2e-3
+    learning_rate: float = 1e-3
     """Peak of the one-cycle schedule."""
+    plain_steps: float = 0.25
+    """Share of the steps, at the start, with unmarked pictures alone: marks are easier to learn than shapes, and
+    while both are there the marks are learned first and the shapes hardly at all."""
     weight_decay: float = 0.05
     """Of AdamW, on matrices only."""
     workers: int = 1

@@ -11,6 +11,7 @@ beside them says.
 import csv
 import io
 import json
+import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -158,7 +159,10 @@ def _written(folder: Path, clips: list[PooledScene], workers: int) -> Iterator[i
             write(clip)
             yield 1
         return
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as processes:
+    ignore_interrupts = (signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process; the first one stops the rest
+    with ProcessPoolExecutor(
+        workers, mp_context=get_context("spawn"), initializer=signal.signal, initargs=ignore_interrupts
+    ) as processes:
         try:
             for _ in processes.map(write, clips, chunksize=8):
                 yield 1

@@ -26,8 +26,8 @@ _RGB = {
 _REACH = 1.4
 """Half the side of a distance table, in radii; every shape lies within 1.15."""
 _CELLS = 112
-_DARK = 0.38
-"""Brightness of stripe and rim, relative to the shape."""
+_RIM, _STRIPE = 0.38, 0.62
+"""Brightness of the outline and of the stripe, relative to the shape."""
 _DAPPLES = 9.0
 """Spatial frequency of the dapples, in radians a radius."""
 
@@ -140,7 +140,7 @@ def _paint(backdrop, table, colour, phases, pose):
                     rim = min(max(1.3 - inside_px, 0.0), 1.0)
                     stripe = min(max((0.15 - abs(u - 0.38)) * radius + 0.5, 0.0), 1.0)
                     dapple = 0.5 + 0.5 * np.sin(_DAPPLES * u + phases[0]) * np.sin(_DAPPLES * v + phases[1])
-                    shade = (1 - (1 - _DARK) * max(rim, stripe)) * (1 - 0.42 * dapple)
+                    shade = min(1 - (1 - _RIM) * rim, 1 - (1 - _STRIPE) * stripe) * (1 - 0.25 * dapple)
                 for c in range(3):
                     value = backdrop[row, column, c] * (1 - opaque) + colour[c] * shade * opaque
                     out[k, row, column, c] = np.uint8(value + 0.5)

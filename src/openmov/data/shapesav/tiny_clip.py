@@ -27,7 +27,7 @@ from torch import Tensor, nn
 from transformers import CLIPConfig, CLIPModel
 from transformers.utils import logging
 
-from openmov.data.shapesav.captions import Marks, draw_pair, marked_still, random_scene
+from openmov.data.shapesav.captions import PLAIN_SHARE, Marks, draw_pair, marked_still, random_scene
 from openmov.data.shapesav.card import Measured, Settings, model_card
 from openmov.data.shapesav.scene import SIZE_PX, Scene
 from openmov.data.shapesav.tokens import BEGIN, END, MAX_TOKENS, PAD, build_tokenizer, save_tokenizer
@@ -35,7 +35,7 @@ from openmov.data.shapesav.vocabulary import MOTIONS, SHAPES, SOUNDS, base_novel
 from openmov.runtime.atomic import atomic_folder
 from openmov.text.prompts import fill, load_prompts
 
-_MEAN, _STD = 0.5, 0.25
+_MEAN, _STD = 0.35, 0.2  # the world's own: around CLIP's, every patch would be mostly its brightness
 _WIDTH = 128
 _STILLS = 2000
 _AHEAD = 4
@@ -68,10 +68,10 @@ def build_model(tokenizer: Tokenizer) -> CLIPModel:
     return model
 
 
-def render_batch(seed: int, step: int, size: int) -> _Pairs:
+def render_batch(seed: int, step: int, size: int, plain_share: float = PLAIN_SHARE) -> _Pairs:
     """The pairs of one step."""
     rng = np.random.default_rng([seed, step])
-    pairs = [draw_pair(rng) for _ in range(size)]
+    pairs = [draw_pair(rng, plain_share) for _ in range(size)]
     pictures = np.stack([pair.picture for pair in pairs])
     return pictures, [pair.content for pair in pairs], [pair.caption for pair in pairs]
 
@@ -127,7 +127,7 @@ def pretrain(settings: Settings, console: Console) -> CLIPModel:
             model.logit_scale.data.clamp_(max=float(np.log(100)))
             if step % 50 == 0:
                 console.print(f"step {step}: loss {loss.item():.3f}, temperature {_temperature(model):.4f}")
-            if step % 300 == 299:
+            if step % 500 == 499:
                 console.print(f"step {step}: {measure(model, stills=400)}")
     return model.half().float().eval()
 
@@ -220,7 +220,8 @@ def _batches(settings: Settings) -> Iterator[_Pairs]:
     with ProcessPoolExecutor(settings.workers, mp_context=get_context("spawn")) as processes:
         for step in range(settings.steps + lead):
             if step < settings.steps:
-                waiting.append(processes.submit(render_batch, settings.seed, step, settings.batch))
+                share = 1.0 if step < settings.plain_steps * settings.steps else PLAIN_SHARE
+                waiting.append(processes.submit(render_batch, settings.seed, step, settings.batch, share))
             if step >= lead:
                 yield waiting.popleft().result()
 
@@ -267,7 +268,7 @@ def main() -> None:
     """Pretrains, measures and writes the tiny CLIP; prints what was measured as JSON."""
     parser = argparse.ArgumentParser(prog="python -m openmov.data.shapesav.tiny_clip", description=__doc__)
     parser.add_argument("--out", type=Path, required=True, help="folder for the weights; replaced if it exists")
-    parser.add_argument("--steps", type=int, default=1800)
+    parser.add_argument("--steps", type=int, default=5000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 2)
     parser.add_argument("--fp32", action="store_true", help="train in single precision throughout")
