@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Literal
 
-from openmov.cli.options import AtLeastOne, Cache, Flag, Json, NotNegative, Set, app
+from openmov.cli.options import AtLeastOne, Cache, Flag, Json, Manifest, NotNegative, RecipeName, Set, Workers, app
 from openmov.errors import RecipeError, VocabularyError
 
 
@@ -96,11 +96,11 @@ def split(
 @app.command
 def prepare(
     *,
-    recipe: str,
-    manifest: Path,
+    recipe: RecipeName,
+    manifest: Manifest,
     split: Literal["train", "val", "test", "all"] = "all",
     cache: Cache = None,
-    workers: AtLeastOne = 2,
+    workers: Workers = 2,
     set_: Set = (),
     json: Json = False,
 ) -> int:
@@ -108,14 +108,8 @@ def prepare(
 
     Parameters
     ----------
-    recipe
-        Bundled name or YAML file: which modalities, sizes and views.
-    manifest
-        CSV or JSONL with path, label and split.
     split
         Which videos.
-    workers
-        Threads.
     """
     from openmov.api.prepare import prepare_manifest
     from openmov.api.wiring import default_cache_folder

@@ -28,3 +28,7 @@ Set = Annotated[
     ),
 ]
 Cache = Annotated[Path | None, Parameter(help="Cache folder. [default: $OPENMOV_CACHE or ~/.cache/openmov]")]
+RecipeName = Annotated[str, Parameter(help="Bundled recipe, or path of a YAML file.")]
+Manifest = Annotated[Path, Parameter(help="CSV or JSONL with the columns path, label and split (train, val, test).")]
+Names = Annotated[Path, Parameter(help="JSON with base and novel class names, as `openmov split` writes it.")]
+Workers = Annotated[int, Parameter(validator=Number(gte=1), help="How many videos are read at a time.")]

@@ -3,20 +3,20 @@
 from pathlib import Path
 from typing import Literal
 
-from openmov.cli.options import AtLeastOne, Cache, Flag, Json, Set, app
+from openmov.cli.options import AtLeastOne, Cache, Flag, Json, Manifest, Names, RecipeName, Set, Workers, app
 
 
 @app.command
 def train(
     *,
-    recipe: str,
-    manifest: Path,
-    vocabulary: Path,
+    recipe: RecipeName,
+    manifest: Manifest,
+    vocabulary: Names,
     out: Path,
     resume: Flag = False,
     calibrate: Flag = False,
     cache: Cache = None,
-    workers: AtLeastOne = 2,
+    workers: Workers = 2,
     set_: Set = (),
     json: Json = False,
 ) -> None:
@@ -24,20 +24,12 @@ def train(
 
     Parameters
     ----------
-    recipe
-        Bundled name or YAML file.
-    manifest
-        CSV or JSONL with path, label and split (train, val, test); only videos of base classes are opened.
-    vocabulary
-        JSON with the base and novel names, as `openmov split` writes it.
     out
         Run folder.
     resume
         Go on where this run stopped, to the same result as without the interruption.
     calibrate
         First hold out a fifth of the base classes as pseudo-novel, and choose beta and tau_v there.
-    workers
-        Threads that read videos.
     """
     from openmov.api.train import run_training
     from openmov.api.wiring import default_cache_folder
@@ -62,13 +54,13 @@ def evaluate(
     runs: tuple[Path, ...],
     /,
     *,
-    manifest: Path,
-    vocabulary: Path,
+    manifest: Manifest,
+    vocabulary: Names,
     out: Path | None = None,
     split: Literal["train", "val", "test"] = "test",
     backbone: str | None = None,
     cache: Cache = None,
-    workers: AtLeastOne = 2,
+    workers: Workers = 2,
     json: Json = False,
 ) -> int:
     """Measure runs on base and novel classes, beside frozen CLIP and score fusion; 2 if a video cannot be read.
@@ -77,18 +69,12 @@ def evaluate(
     ----------
     runs
         Run folders of one task; single-modality runs beside a MOV give score fusion.
-    manifest
-        CSV or JSONL with path, label and split.
-    vocabulary
-        JSON with base and novel names.
     out
         Folder for the report page and every video's answers.
     split
         Which videos.
     backbone
         Where the runs' backbone lies now, if not where it lay in training.
-    workers
-        Threads that read videos.
     """
     from openmov.api.evaluate import evaluate_task, write_evaluation
     from openmov.api.wiring import default_cache_folder

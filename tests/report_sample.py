@@ -1,6 +1,6 @@
 """A report as it might come out of one run: plausible numbers, pictures drawn here. To look at it:
 
-python tests/unit/evaluation/report_sample.py some_folder
+python tests/report_sample.py some_folder
 """
 
 import sys
