@@ -4,15 +4,16 @@ An entry exists if and only if it is complete: it is written beside its place an
 may fill the same one at once and a full disk or a kill leaves none. Its key covers the file's content, the step's
 parameters and the version of the step's code, so nothing has to be thrown away by hand when one of them changes.
 
-An entry is an ordinary .npy file with 16 bytes behind it: a BLAKE2b digest of the file, keyed with the entry's own
-name, so that cut, flipped and misplaced bytes are all found.
+An entry is a line of JSON (element type and shape), the elements in C order, and 16 bytes: a BLAKE2b digest of what
+stands before, keyed with the entry's own name, so that cut, flipped and misplaced bytes are all found. It is not an
+.npy file because NumPy reads the header of one with `ast.literal_eval`, which fails now and then when many threads do
+so at once (CPython 3.11: "AST constructor recursion depth mismatch").
 
 Knows nothing of videos and steps; their versions stand in their own modules (FLOW_VERSION, AUDIO_VERSION ...).
 """
 
 import functools
 import hashlib
-import io
 import json
 import logging
 import re
@@ -27,6 +28,7 @@ from openmov.errors import DecodeError, StorageError
 from openmov.runtime.atomic import atomic_file, storage_errors
 
 _DIGEST_BYTES = 16
+_SUFFIX = ".array"
 _KEY = re.compile(r"[0-9a-f]{8,64}")
 _log = logging.getLogger(__name__)
 
@@ -66,7 +68,7 @@ def step_key(content: str, step: str, version: int, parameters: Mapping[str, obj
 
 
 class ArrayCache:
-    """A folder of arrays: `folder/ab/abcdef….npy`. Safe to share between processes."""
+    """A folder of arrays: `folder/ab/abcdef….array`. Safe to share between threads and processes."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -105,13 +107,15 @@ class ArrayCache:
         return array
 
     def store(self, key: str, array: AnyArray) -> None:
-        """Writes the entry, whole or not at all, in place of an older one. Raises StorageError."""
-        body = io.BytesIO()
-        np.lib.format.write_array(body, np.asarray(array), allow_pickle=False)
+        """Writes the entry, whole or not at all, in place of an older one.
+
+        Raises StorageError; ValueError for elements that are Python objects.
+        """
         path = self._path(key)
+        body = _packed(np.asarray(array))
         with atomic_file(path) as temporary, temporary.open("wb") as file:
-            file.write(body.getbuffer())
-            file.write(_seal(key, body.getbuffer()))
+            file.write(body)
+            file.write(_seal(key, memoryview(body)))
 
     def get(self, key: str, compute: Callable[[], AnyArray]) -> AnyArray:
         """The entry; where there is none, what `compute` returns, stored first. Raises StorageError."""
@@ -124,7 +128,7 @@ class ArrayCache:
     def _path(self, key: str) -> Path:
         if not _KEY.fullmatch(key):
             raise ValueError(f"{key!r} is no cache key: make it with step_key")
-        return self.folder / key[:2] / f"{key}.npy"
+        return self.folder / key[:2] / f"{key}{_SUFFIX}"
 
     def _remove_damaged(self, path: Path) -> None:
         self.damaged += 1
@@ -135,7 +139,7 @@ class ArrayCache:
 
 def verify(folder: Path) -> tuple[Path, ...]:
     """The damaged entries of a cache folder, sorted; nothing is removed."""
-    entries = (path for path in sorted(folder.glob("??/*.npy")) if _KEY.fullmatch(path.stem))
+    entries = (path for path in sorted(folder.glob(f"??/*{_SUFFIX}")) if _KEY.fullmatch(path.stem))
     return tuple(path for path in entries if _is_damaged(path))
 
 
@@ -156,8 +160,20 @@ def _read(path: Path) -> AnyArray:
     body, seal = content[:-_DIGEST_BYTES], content[-_DIGEST_BYTES:]
     if seal != _seal(path.stem, body):
         raise _DamagedError(path)
-    array: AnyArray = np.lib.format.read_array(io.BytesIO(body), allow_pickle=False)
-    return array
+    return _unpacked(body)
+
+
+def _packed(array: AnyArray) -> bytes:
+    if array.dtype.hasobject:
+        raise ValueError(f"elements of type {array.dtype} cannot be stored")
+    header = json.dumps({"dtype": array.dtype.str, "shape": array.shape})
+    return header.encode() + b"\n" + np.ascontiguousarray(array).tobytes()
+
+
+def _unpacked(body: memoryview) -> AnyArray:
+    header, _, elements = bytes(body).partition(b"\n")
+    facts = json.loads(header)
+    return np.frombuffer(elements, dtype=np.dtype(facts["dtype"])).reshape(facts["shape"]).copy()
 
 
 def _seal(key: str, body: memoryview) -> bytes:

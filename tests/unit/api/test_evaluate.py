@@ -128,7 +128,7 @@ class TestPrepare:
             counts[split] = len(done.records)
             assert done.unreadable == ()
         assert counts == {"val": 5, "all": 30}
-        entries = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.npy")}
+        entries = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.array")}
         assert entries
         prepare_manifest(recipe, tiny_world.manifest, cache_folder=tmp_path, workers=1, shown=False)
-        assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.npy")} == entries
+        assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.array")} == entries
