@@ -1,6 +1,7 @@
 """The shipped tiny CLIP, loaded and asked by transformers' own code alone."""
 
 import functools
+import json
 import warnings
 from pathlib import Path
 
@@ -27,10 +28,12 @@ def loaded() -> tuple[CLIPModel, object]:
 def nearest(stills: list[np.ndarray], names: list[str]) -> list[str]:
     """The name whose sentence `a photo of NAME.` CLIP finds nearest, for each still."""
     model, tokenizer = loaded()
+    processor = json.loads((FOLDER / "preprocessor_config.json").read_text())
+    mean, std = (torch.tensor(processor[key]).view(3, 1, 1) for key in ("image_mean", "image_std"))
     pixels = torch.from_numpy(np.stack(stills)).permute(0, 3, 1, 2).float() / 255
     sentences = tokenizer([f"a photo of {name}." for name in names], padding=True, return_tensors="pt")
     with torch.inference_mode():
-        scores = model(pixel_values=(pixels - 0.5) / 0.25, **sentences).logits_per_image
+        scores = model(pixel_values=(pixels - mean) / std, **sentences).logits_per_image
     return [names[i] for i in scores.argmax(dim=1).tolist()]
 
 

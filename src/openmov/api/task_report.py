@@ -35,7 +35,7 @@ from openmov.prediction.predictor import BaseNovelRule, RecordedScorer, Recordin
 from openmov.text.vocabulary import Protocol
 from openmov.types import EXTRA_MODALITIES, Modality
 
-_TAUS_V = (0.01, 0.003, 0.001, 0.0003, 0.0001)
+_TAUS_V = (0.1, 0.03, 0.01, 0.003, 0.001, 0.0003, 0.0001)
 _COMPARED: tuple[tuple[MethodKind, MethodKind], ...] = (
     ("mov", "clip"),
     ("mov_calibrated", "clip"),

@@ -164,7 +164,7 @@ class Example:
     """Of the true class."""
     frames: UInt8[np.ndarray, "time height width 3"] | None = field(default=None, repr=False, compare=False)
     """RGB."""
-    flow_px: Float[np.ndarray, "time height width 2"] | None = field(default=None, repr=False, compare=False)
+    flow_px: Float[np.ndarray, "pairs flow_height flow_width 2"] | None = field(default=None, repr=False, compare=False)
     """Displacement in pixels: rightwards, downwards."""
     max_displacement_px: float | None = None
     """The displacement shown in full colour; None takes what 1 % of this video's points exceed."""
