@@ -78,8 +78,8 @@ are cast when loaded. A word-level tokenizer of {words} tokens: every word it wa
 
 {steps} steps of {batch} rendered pairs, AdamW (peak learning rate {learning_rate:g}, one cycle, weight decay
 {weight_decay:g}), encoders in {precision}; {minutes:.0f} minutes on a shared 2-core CPU. Version {world} of the world.
-All training data is rendered by `openmov.data.shapesav.captions`: stills of the world's scenes, half of them damaged
-(compressed, greyed, dimmed or blurred). Motions and sounds appear only as drawn marks - speed lines, arrows, a plate
+All training data is rendered by `openmov.data.shapesav.captions`: stills of the world's scenes, half of them
+compressed. Motions and sounds appear only as drawn marks - speed lines, arrows, a plate
 with a little wave - and only then in the caption. The captions are worded by the templates openmov bundles.
 No photograph, no real sound and no other model was used.
 

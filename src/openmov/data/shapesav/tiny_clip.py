@@ -268,7 +268,7 @@ def main() -> None:
     """Pretrains, measures and writes the tiny CLIP; prints what was measured as JSON."""
     parser = argparse.ArgumentParser(prog="python -m openmov.data.shapesav.tiny_clip", description=__doc__)
     parser.add_argument("--out", type=Path, required=True, help="folder for the weights; replaced if it exists")
-    parser.add_argument("--steps", type=int, default=5000)
+    parser.add_argument("--steps", type=int, default=8000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 2)
     parser.add_argument("--fp32", action="store_true", help="train in single precision throughout")
