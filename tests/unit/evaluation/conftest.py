@@ -1,9 +1,9 @@
 """The sample report, built once."""
 
 import pytest
-from report_sample import sample_comparison, sample_content
 
 from openmov.evaluation.content import ComparisonContent, ReportContent
+from report_sample import sample_comparison, sample_content
 
 
 @pytest.fixture(scope="session")
