@@ -74,6 +74,7 @@ def task_report(
         differences=tuple(_differences(by_kind)),
         curve=_curve(mov, clips, workers),
         changes=changes,
+        changes_of=calibrated.name,
         sweep=_tau_sweep(mov, recording, clips, extra),
         examples=tuple(_examples(mov, recording, clips, num_examples)),
     )
@@ -108,13 +109,19 @@ def _curve(mov: LoadedRun, clips: TestClips, workers: int) -> EpochCurve | None:
         base.append(measured.base.accuracy.value)
         novel.append(measured.novel.accuracy.value)
     epochs = tuple(int(folder.name) + 1 for folder in kept)
-    return EpochCurve(epochs, tuple(base), tuple(novel), _epoch_losses(mov))
+    return EpochCurve(epochs, tuple(base), tuple(novel), _epoch_losses(mov), _shown_row(mov))
 
 
 def _epoch_losses(mov: LoadedRun) -> tuple[float, ...]:
     lines = mov.folder.metrics.read_text(encoding="utf-8").splitlines()
     records = [json.loads(line) for line in lines]
     return tuple(record["epoch_loss"] for record in records if "epoch_loss" in record)
+
+
+def _shown_row(mov: LoadedRun) -> str:
+    """The row of the table that curves and examples are about: the calibrated one where there is one."""
+    settings, calibrated = _final_settings(mov), load_calibration(mov.folder.path) is not None
+    return f"MOV{', calibrated' if calibrated else ''}, beta {settings.beta:g}, tau_v {settings.tau_v:g}"
 
 
 def _final_settings(mov: LoadedRun) -> PredictionConfig:
@@ -169,7 +176,6 @@ def _example(mov: LoadedRun, recording: Recording, clips: TestClips, record: Rec
         role="novel" if protocol == "novel" else "base",
         frames=inputs.frames,
         flow_px=inputs.flow_px,
-        max_displacement_px=mov.wiring.recipe.flow.max_displacement_px,
         spectrogram=inputs.spectrogram,
         sound_seconds=inputs.sound_seconds,
     )

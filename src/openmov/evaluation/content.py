@@ -87,6 +87,8 @@ class EpochCurve:
     """Accuracy on novel classes, as long as epochs; may be empty."""
     loss: tuple[float, ...] = ()
     """Mean training loss of each epoch from 1; may be empty."""
+    method: str = "MOV"
+    """Which row of the table it leads to, with beta and tau_v where they matter."""
 
 
 @dataclass(frozen=True)
@@ -198,6 +200,8 @@ class TaskReport:
     """Accuracy over epochs."""
     changes: tuple[ClassChange, ...] = ()
     """Every class; the report shows the extremes."""
+    changes_of: str = "MOV"
+    """Which row of the table the changes are about."""
     sweep: TauSweep | None = None
     """Table 8."""
     examples: tuple[Example, ...] = ()
