@@ -55,9 +55,9 @@ def test_it_names_the_shape_and_shuffled_labels_give_chance() -> None:
     assert share(guesses, shuffled) < 0.25
 
 
-@pytest.mark.parametrize("words", [MOTIONS, SOUNDS], ids=["motion", "sound"])
-def test_it_reads_marks_and_guesses_without(words: tuple[str, ...]) -> None:
-    """What is drawn it names; in a video frame, where nothing is, it can only guess."""
+@pytest.mark.parametrize(("words", "least"), [(MOTIONS, 0.5), (SOUNDS, 0.8)], ids=["motion", "sound"])
+def test_it_reads_marks_and_guesses_without(words: tuple[str, ...], least: float) -> None:
+    """What is drawn it names (motions less surely: 64 % on its card); in a video frame it can only guess."""
     read, guessed = [], []
     for shape in SHAPES[:4]:
         names = [phrase(shape, word) if words is MOTIONS else phrase(shape, None, word) for word in words]
@@ -65,7 +65,7 @@ def test_it_reads_marks_and_guesses_without(words: tuple[str, ...]) -> None:
             marks = Marks(word, None) if words is MOTIONS else Marks(None, word)
             read += [guess == name for guess in nearest(stills(8, marks, shape)[0], names)]
             guessed += [guess == name for guess in nearest(stills(8, PLAIN, shape)[0], names)]
-    assert np.mean(read) > 0.5  # of 8: chance is 0.125
+    assert np.mean(read) > least  # of 8: chance is 0.125
     assert np.mean(guessed) < 0.25
 
 
