@@ -11,6 +11,7 @@ from openmov.config.schema import AudioConfig, FlowConfig, VideoConfig, ViewsCon
 from openmov.data.pictures import FrameEmbedder, PictureSettings
 from openmov.data.reader import ClipReader
 from openmov.data.sound import SoundReader
+from openmov.media.decode import PLAIN, Decoder
 from openmov.media.encode import write_clip
 from openmov.modalities.cache import ArrayCache
 from openmov.types import Modality
@@ -100,6 +101,7 @@ def small_reader(
     sound: AudioConfig = SMALL_SOUND,
     cache: Path | None = None,
     embed: FrameEmbedder | None = None,
+    decoder: Decoder = PLAIN,
 ) -> ClipReader:
     """A reader of these modalities; two seeded views in training, two clips in a test."""
     stored = None if cache is None else ArrayCache(cache)
@@ -107,7 +109,8 @@ def small_reader(
         frozenset(modalities),
         pictures or small_pictures(),
         views or ViewsConfig(train_seeds=2, num_clips=2, num_crops=1),
-        SoundReader(sound, stored),
+        SoundReader(sound, stored, decoder),
         cache=stored,
         embed_frames=embed,
+        decoder=decoder,
     )

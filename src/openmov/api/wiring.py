@@ -18,6 +18,7 @@ from openmov.config.schema import Recipe
 from openmov.data.pictures import PictureSettings
 from openmov.data.reader import ClipReader
 from openmov.data.sound import SoundReader
+from openmov.media.decode import PLAIN, Decoder
 from openmov.modalities.cache import ArrayCache
 from openmov.model import JointModel, build_model
 from openmov.model.backbones import Backbone, load_backbone
@@ -70,8 +71,13 @@ class Wiring:
         """One copy of the frozen video encoder, whoever reads."""
         return FrozenEmbedder(self.backbone)
 
-    def reader(self, modalities: frozenset[Modality] | None = None, *, flow_threads: int = 1) -> ClipReader:
-        """Reads clips for the recipe's network, or for some modalities; with a cache, video as stored embeddings."""
+    def reader(
+        self, modalities: frozenset[Modality] | None = None, *, flow_threads: int = 1, decoder: Decoder = PLAIN
+    ) -> ClipReader:
+        """Reads clips for the recipe's network, or for some modalities; with a cache, video as stored embeddings.
+
+        With a GuardedDecoder a file may hang or crash its decoder, and is then one that cannot be read.
+        """
         recipe, backbone = self.recipe, self.backbone
         wanted = self.modalities if modalities is None else modalities
         stores_video = self.cache is not None and Modality.VIDEO in wanted
@@ -79,9 +85,10 @@ class Wiring:
             wanted,
             PictureSettings(recipe.video, recipe.flow, backbone.mean, backbone.std, flow_threads),
             recipe.views,
-            SoundReader(recipe.audio, self.cache),
+            SoundReader(recipe.audio, self.cache, decoder),
             cache=self.cache,
             embed_frames=self.frozen_embedder if stores_video else None,
+            decoder=decoder,
         )
 
     def network(self) -> JointModel:

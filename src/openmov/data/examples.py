@@ -13,7 +13,6 @@ from openmov.data.footage import Footage
 from openmov.data.reader import ClipReader
 from openmov.data.records import Record
 from openmov.data.segment import file_facts, span_within
-from openmov.media.decode import read_waveform
 from openmov.media.sampling import clip_times
 from openmov.modalities.audio import log_mel
 from openmov.modalities.flow import compute_flow
@@ -52,25 +51,29 @@ def _pictures(
     UInt8[np.ndarray, "time height width 3"] | None,
     Float[np.ndarray, "time working_height working_width 2"] | None,
 ]:
-    settings, span = reader.pictures, span_within(record, file_facts(record.path).video)
+    settings, span = reader.pictures, span_within(record, file_facts(record.path, reader.decoder).video)
     if span is None:
         return None, None
     times = clip_times(*span, settings.video.num_frames, settings.video.stride_seconds, 0.5)
     with_flow = Modality.FLOW in reader.modalities
     footage = Footage(
-        record.path, [tuple(times.tolist())], pairs=with_flow, min_gap_seconds=settings.flow.min_gap_seconds
+        record.path,
+        [tuple(times.tolist())],
+        pairs=with_flow,
+        min_gap_seconds=settings.flow.min_gap_seconds,
+        decoder=reader.decoder,
     )
     flow = compute_flow(footage.pairs(0), settings.flow, settings.flow_threads) if with_flow else None
     return footage.frames(0), flow
 
 
 def _sound(reader: ClipReader, record: Record) -> tuple[Float[np.ndarray, "bins columns"] | None, float | None]:
-    config, span = reader.sound.config, span_within(record, file_facts(record.path).audio)
+    config, span = reader.sound.config, span_within(record, file_facts(record.path, reader.decoder).audio)
     if span is None or span[1] - span[0] < config.window_seconds:
         return None, None
     seconds = min(span[1] - span[0], _LONGEST_SOUND_SECONDS)
     start = (span[0] + span[1] - seconds) / 2
-    waveform = read_waveform(record.path, start, start + seconds, config.rate_hz)
+    waveform = reader.decoder.read_waveform(record.path, start, start + seconds, config.rate_hz)
     if waveform is None:
         return None, None
     return log_mel(torch.from_numpy(waveform.samples), config).numpy(), seconds

@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Float64, UInt8
 
 from openmov.data.segment import file_facts
-from openmov.media.decode import FramePairs, Frames, read_frame_pairs, read_frames
+from openmov.media.decode import PLAIN, Decoder, FramePairs, Frames
 from openmov.media.decode.reader import TIME_TOLERANCE_SECONDS
 
 Images = UInt8[np.ndarray, "time height width 3"]
@@ -28,10 +28,16 @@ class Footage:
     """Frames of one file at the times of several views."""
 
     def __init__(
-        self, path: Path, times_seconds: Sequence[tuple[float, ...]], *, pairs: bool, min_gap_seconds: float
+        self,
+        path: Path,
+        times_seconds: Sequence[tuple[float, ...]],
+        *,
+        pairs: bool,
+        min_gap_seconds: float,
+        decoder: Decoder = PLAIN,
     ) -> None:
         """`times_seconds`: one row a view, all of one length. `pairs`: successors will be asked for too."""
-        self._path = path
+        self._path, self._decoder = path, decoder
         self._times = list(times_seconds)
         self._pairs_wanted = pairs
         self._min_gap_seconds = min_gap_seconds
@@ -86,7 +92,7 @@ class Footage:
 
     def _decoded_with(self, view: int) -> range:
         """The views that are decoded together with `view`."""
-        video = file_facts(self._path).video
+        video = file_facts(self._path, self._decoder).video
         picture_bytes = 0 if video is None else video.width * video.height * 3
         view_bytes = picture_bytes * len(self._times[view]) * (2 if self._pairs_wanted else 1)
         count = max(_MOST_BYTES // max(view_bytes, 1), 1)
@@ -95,8 +101,8 @@ class Footage:
 
     def _read(self, times_seconds: Float64[np.ndarray, "time"]) -> Frames | FramePairs:
         if self._pairs_wanted:
-            return read_frame_pairs(self._path, times_seconds, min_gap_seconds=self._min_gap_seconds)
-        return read_frames(self._path, times_seconds)
+            return self._decoder.read_frame_pairs(self._path, times_seconds, min_gap_seconds=self._min_gap_seconds)
+        return self._decoder.read_frames(self._path, times_seconds)
 
 
 def _part(frames: Frames, rows: slice) -> Frames:

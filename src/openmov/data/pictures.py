@@ -18,6 +18,7 @@ from jaxtyping import Float, UInt8
 from openmov.config.schema import FlowConfig, VideoConfig
 from openmov.data.footage import Footage
 from openmov.data.records import Record
+from openmov.media.decode import PLAIN, Decoder
 from openmov.media.sampling import View
 from openmov.modalities.cache import ArrayCache, content_hash, step_key
 from openmov.modalities.flow import FLOW_VERSION, compute_flow, decode_flow, encode_flow, flow_image, flow_parameters
@@ -67,13 +68,18 @@ class ViewPictures:
         cache: ArrayCache | None,
         *,
         with_flow: bool,
+        decoder: Decoder = PLAIN,
     ) -> None:
         self._settings, self._cache, self._views, self._with_flow = settings, cache, views, with_flow
         self._content = "" if cache is None else content_hash(record.path)
         self._moments = list(dict.fromkeys(view.times_seconds for view in views))
         self._moment_of = [self._moments.index(view.times_seconds) for view in views]
         self._footage = Footage(
-            record.path, self._moments, pairs=with_flow, min_gap_seconds=settings.flow.min_gap_seconds
+            record.path,
+            self._moments,
+            pairs=with_flow,
+            min_gap_seconds=settings.flow.min_gap_seconds,
+            decoder=decoder,
         )
 
     @property

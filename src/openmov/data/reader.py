@@ -18,7 +18,7 @@ from openmov.data.records import Record
 from openmov.data.segment import file_facts, span_within
 from openmov.data.sound import SoundReader
 from openmov.errors import DecodeError
-from openmov.media.decode import MediaInfo
+from openmov.media.decode import PLAIN, Decoder, MediaInfo
 from openmov.media.sampling import View, ViewSettings, evaluation_views, training_view
 from openmov.modalities.cache import ArrayCache
 from openmov.types import Clip, Modality
@@ -36,10 +36,13 @@ class ClipReader:
         *,
         cache: ArrayCache | None = None,
         embed_frames: FrameEmbedder | None = None,
+        decoder: Decoder = PLAIN,
     ) -> None:
-        """With `embed_frames`, clips carry stored video embeddings in place of frames."""
+        """With `embed_frames`, clips carry stored video embeddings in place of frames. `decoder` opens the files, but
+        for their sound, which is the sound reader's business.
+        """
         self.modalities, self.pictures, self.views, self.sound = modalities, pictures, views, sound
-        self.cache, self.embed_frames = cache, embed_frames
+        self.cache, self.embed_frames, self.decoder = cache, embed_frames, decoder
         video = pictures.video
         self._view_settings = ViewSettings(
             num_frames=video.num_frames,
@@ -55,14 +58,14 @@ class ClipReader:
 
         Raises DecodeError for a file that cannot be read, or that holds none of the modalities asked for.
         """
-        info = file_facts(record.path)
+        info = file_facts(record.path, self.decoder)
         views = self._training_views(record, info, [epoch % self.views.train_seeds])
         sound = self.sound.training_window(record, info, epoch, seed) if self._hears else None
         return self._clip(record, views, sound)
 
     def evaluation_clip(self, record: Record) -> Clip:
         """All views of a test: num_clips x num_crops, and as many windows of sound. Raises DecodeError."""
-        info = file_facts(record.path)
+        info = file_facts(record.path, self.decoder)
         sound = self.sound.evaluation_windows(record, info, self._num_views) if self._hears else None
         return self._clip(record, self._evaluation_views(record, info), sound)
 
@@ -72,7 +75,7 @@ class ClipReader:
         Frames themselves are not stored, only their frozen embeddings. Raises DecodeError as the clips do,
         StorageError.
         """
-        info = file_facts(record.path)
+        info = file_facts(record.path, self.decoder)
         if training:
             views = self._training_views(record, info, range(self.views.train_seeds))
         else:
@@ -136,7 +139,7 @@ class ClipReader:
 
     def _pictures(self, record: Record, views: Sequence[View]) -> ViewPictures:
         with_flow = Modality.FLOW in self.modalities
-        return ViewPictures(record, views, self.pictures, self.cache, with_flow=with_flow)
+        return ViewPictures(record, views, self.pictures, self.cache, with_flow=with_flow, decoder=self.decoder)
 
     def _nothing_of_use(self, record: Record) -> DecodeError:
         wanted = " or ".join(modality for modality in Modality if modality in self.modalities)

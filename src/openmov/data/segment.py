@@ -3,28 +3,32 @@
 All times are seconds on the file's own clock. Knows nothing of views and of what is made of them.
 """
 
-from functools import lru_cache
 from pathlib import Path
 
 from openmov.data.records import Record
 from openmov.errors import DecodeError
-from openmov.media.decode import AudioStream, MediaInfo, VideoStream, probe
+from openmov.media.decode import PLAIN, AudioStream, Decoder, MediaInfo, VideoStream
+
+_MOST_KNOWN = 65_536
+_known: dict[tuple[Path, int, int], MediaInfo] = {}
 
 
-def file_facts(path: Path) -> MediaInfo:
+def file_facts(path: Path, decoder: Decoder = PLAIN) -> MediaInfo:
     """What a file holds, asked once per version of the file. Raises DecodeError."""
     try:
         status = path.stat()
     except FileNotFoundError:
-        return probe(path)  # which says so in its own words
+        return decoder.probe(path)  # which says so in its own words
     except OSError as error:
         raise DecodeError(path, f"cannot be read ({error.strerror})", "check the path and its permissions") from error
-    return _probe_version(path, status.st_size, status.st_mtime_ns)
-
-
-@lru_cache(maxsize=65536)
-def _probe_version(path: Path, size: int, mtime_ns: int) -> MediaInfo:
-    return probe(path)
+    version = (path, status.st_size, status.st_mtime_ns)
+    info = _known.get(version)
+    if info is None:
+        info = decoder.probe(path)
+        if len(_known) >= _MOST_KNOWN:
+            _known.clear()
+        _known[version] = info
+    return info
 
 
 def span_within(record: Record, stream: VideoStream | AudioStream | None) -> tuple[float, float] | None:

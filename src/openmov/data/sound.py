@@ -15,7 +15,7 @@ from torch import Tensor
 from openmov.config.schema import AudioConfig
 from openmov.data.records import Record
 from openmov.data.segment import span_within
-from openmov.media.decode import MediaInfo, read_waveform
+from openmov.media.decode import PLAIN, Decoder, MediaInfo
 from openmov.media.sampling import audio_window_positions, seeded_generator
 from openmov.modalities.audio import (
     AUDIO_VERSION,
@@ -41,9 +41,10 @@ class SoundReader:
     there is no sound.
     """
 
-    def __init__(self, config: AudioConfig, cache: ArrayCache | None = None) -> None:
+    def __init__(self, config: AudioConfig, cache: ArrayCache | None = None, decoder: Decoder = PLAIN) -> None:
         self.config = config
         self.cache = cache
+        self.decoder = decoder
 
     def training_window(
         self, record: Record, info: MediaInfo, epoch: int, seed: int
@@ -123,5 +124,5 @@ class SoundReader:
         return computed
 
     def _compute(self, record: Record, span: _Span) -> Float[Tensor, "bins columns"] | None:
-        waveform = read_waveform(record.path, *span, self.config.rate_hz)
+        waveform = self.decoder.read_waveform(record.path, *span, self.config.rate_hz)
         return None if waveform is None else spectrogram(torch.from_numpy(waveform.samples), self.config)

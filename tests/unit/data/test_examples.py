@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 
 from openmov.config.schema import FlowConfig, VideoConfig
-from openmov.data import examples
 from openmov.data.examples import example_inputs
 from openmov.data.records import Record
-from openmov.media.decode import read_waveform
+from openmov.media.decode import decoder, read_waveform
 from openmov.media.encode import write_clip
 from openmov.types import Modality
 from tiny_media import RATE_FPS, block_over_texture, numbered, numbers_of, small_pictures, small_reader, tone
@@ -93,7 +92,7 @@ def test_of_a_long_sound_the_ten_seconds_in_the_middle(tmp_path: Path, monkeypat
         asked.append((start, end))
         return read_waveform(path, start, end, rate_hz)
 
-    monkeypatch.setattr(examples, "read_waveform", counting)
+    monkeypatch.setattr(decoder, "read_waveform", counting)
     record = Record("a", file(tmp_path / "a.mp4", None, 14.0), None, None, 13.0)
     shown = example_inputs(small_reader(A), record)
     assert asked == [(1.5, 11.5)]

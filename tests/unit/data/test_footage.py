@@ -8,7 +8,7 @@ import pytest
 from openmov.data import footage
 from openmov.data.footage import Footage
 from openmov.errors import DecodeError
-from openmov.media.decode import Frames
+from openmov.media.decode import Frames, decoder
 from tiny_media import numbers_of, write_numbered
 
 TIMES = [(0.0, 0.25, 0.55), (0.3, 0.3, 0.71), (1.1, 1.15, 1.2)]
@@ -49,13 +49,13 @@ def test_a_frame_half_a_millisecond_late_is_on_screen_with_and_without_pairs(vid
 
 def test_all_views_are_decoded_at_once_and_only_once(video: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[int] = []
-    read = footage.read_frame_pairs
+    read = decoder.read_frame_pairs
 
     def counting(path: Path, times: np.ndarray, *, min_gap_seconds: float) -> object:
         asked.append(len(times))
         return read(path, times, min_gap_seconds=min_gap_seconds)
 
-    monkeypatch.setattr(footage, "read_frame_pairs", counting)
+    monkeypatch.setattr(decoder, "read_frame_pairs", counting)
     found = footage_of(video, pairs=True)
     assert asked == []
     for view in (2, 0, 1):
@@ -71,8 +71,8 @@ def test_what_is_held_at_once_is_bounded(
     """Memory for so many views of three pictures of 64 x 48, or pairs of them: as few passes as that allows."""
     asked: list[int] = []
     for name in ("read_frames", "read_frame_pairs"):
-        read = getattr(footage, name)
-        monkeypatch.setattr(footage, name, lambda *a, read=read, **k: asked.append(len(a[1])) or read(*a, **k))
+        read = getattr(decoder, name)
+        monkeypatch.setattr(decoder, name, lambda *a, read=read, **k: asked.append(len(a[1])) or read(*a, **k))
     monkeypatch.setattr(footage, "_MOST_BYTES", views * 3 * (2 if pairs else 1) * 64 * 48 * 3)
     found = footage_of(video, pairs=pairs)
     assert [numbers_of(found.frames(view)) for view in range(3)] == ON_SCREEN
@@ -97,7 +97,7 @@ def test_pairs_that_were_not_planned_are_refused(video: Path) -> None:
 
 def test_what_is_missing_or_damaged_is_noted(video: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     images = np.zeros((9, 2, 2, 3), np.uint8)
-    monkeypatch.setattr(footage, "read_frames", lambda path, times: Frames(images, np.zeros(9), 1.25, 3))
+    monkeypatch.setattr(decoder, "read_frames", lambda path, times: Frames(images, np.zeros(9), 1.25, 3))
     found = footage_of(video, pairs=False)
     found.frames(0)
     cut, damaged = found.notes

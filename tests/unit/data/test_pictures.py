@@ -10,10 +10,11 @@ from torch import Tensor
 from torch.nn.functional import max_pool2d
 
 from openmov.config.schema import FlowConfig, TVL1Config, VideoConfig
-from openmov.data import footage, pictures
+from openmov.data import pictures
 from openmov.data.pictures import FrameEmbedder, PictureSettings, ViewPictures
 from openmov.data.records import Record
 from openmov.errors import DecodeError
+from openmov.media.decode import decoder
 from openmov.media.encode import write_clip
 from openmov.media.sampling import Crop, View
 from openmov.modalities.cache import ArrayCache
@@ -113,7 +114,7 @@ def test_what_was_stored_is_neither_decoded_nor_computed_again(
     flow, embeddings = uncached.flow(), uncached.embeddings(embed)
     seen(block, views, ArrayCache(tmp_path)).store(embed)
     calls = len(embed.calls)
-    monkeypatch.setattr(footage, "read_frame_pairs", None)
+    monkeypatch.setattr(decoder, "read_frame_pairs", None)
     stored = seen(block, views, ArrayCache(tmp_path))
     stored.store(embed)
     assert torch.equal(stored.flow(), flow)

@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 
 from openmov.config.schema import FlowConfig, VideoConfig, ViewsConfig
-from openmov.data import footage, segment, sound
 from openmov.data.reader import ClipReader
 from openmov.data.records import Record
 from openmov.errors import DecodeError
+from openmov.media.decode import GuardedDecoder, decoder
 from openmov.media.encode import write_clip
 from openmov.types import Clip, Modality
 from tiny_media import (
@@ -27,6 +27,7 @@ from tiny_media import (
     tone,
     write_numbered,
 )
+from tricky_decoder import TrickyDecoder
 
 V, F, A = Modality.VIDEO, Modality.FLOW, Modality.AUDIO
 TEST_ONLY = 999
@@ -76,10 +77,10 @@ def no_decoding(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
 
     def forbid() -> None:
         for module, name in (
-            (footage, "read_frames"),
-            (footage, "read_frame_pairs"),
-            (sound, "read_waveform"),
-            (segment, "probe"),
+            (decoder, "read_frames"),
+            (decoder, "read_frame_pairs"),
+            (decoder, "read_waveform"),
+            (decoder, "probe"),
         ):
             monkeypatch.setattr(module, name, refuse)
 
@@ -238,13 +239,13 @@ class TestShortAndPartial:
 
     def test_a_segment_bounds_the_sound(self, block: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         asked: list[tuple[float, float]] = []
-        real = sound.read_waveform
+        real = decoder.read_waveform
 
         def counting(path: Path, start: float, end: float, rate_hz: int) -> object:
             asked.append((start, end))
             return real(path, start, end, rate_hz)
 
-        monkeypatch.setattr(sound, "read_waveform", counting)
+        monkeypatch.setattr(decoder, "read_waveform", counting)
         small_reader(A).evaluation_clip(Record("a", block, None, 0.2, 0.5))
         assert asked == [(0.2, 0.5)]
 
@@ -293,7 +294,25 @@ class TestMissingStreams:
 
 def test_what_is_odd_in_a_file_goes_with_its_clip(block: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert small_reader(V).evaluation_clip(Record("a", block)).notes == ()
-    real = footage.read_frames
-    monkeypatch.setattr(footage, "read_frames", lambda *given: replace(real(*given), missing_seconds=2.5))
+    real = decoder.read_frames
+    monkeypatch.setattr(decoder, "read_frames", lambda *given: replace(real(*given), missing_seconds=2.5))
     (note,) = small_reader(V).evaluation_clip(Record("a", block)).notes
     assert "2.5 s" in note
+
+
+@pytest.mark.parametrize("name", ["hang.mp4", "crash.mp4"])
+def test_a_file_that_hangs_or_crashes_its_decoder_is_one_that_cannot_be_read(
+    block: Path, tmp_path: Path, name: str
+) -> None:
+    bad = tmp_path / name
+    bad.write_bytes(block.read_bytes())
+    guarded = GuardedDecoder(2.0, TrickyDecoder())
+    try:
+        reader = small_reader(V, F, A, decoder=guarded)
+        with pytest.raises(DecodeError, match=name):
+            reader.evaluation_clip(Record("bad", bad))
+        clip, plain = (one.evaluation_clip(Record("a", block)) for one in (reader, small_reader(V, F, A)))
+        assert clip.present == plain.present
+        assert all(torch.equal(clip.inputs[modality], plain.inputs[modality]) for modality in plain.present)
+    finally:
+        guarded.close()

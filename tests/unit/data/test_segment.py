@@ -5,11 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from openmov.data import segment
 from openmov.data.records import Record
 from openmov.data.segment import file_facts, span_within
 from openmov.errors import DecodeError
-from openmov.media.decode import AudioStream
+from openmov.media.decode import AudioStream, decoder
 from tiny_media import write_numbered
 
 SOUND = AudioStream(16_000, 1, 1.0, 5.0, "aac")
@@ -47,8 +46,8 @@ def test_a_single_picture_without_duration_has_a_span() -> None:
 
 def test_a_version_of_a_file_is_probed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[Path] = []
-    probe = segment.probe
-    monkeypatch.setattr(segment, "probe", lambda path: asked.append(path) or probe(path))
+    probe = decoder.probe
+    monkeypatch.setattr(decoder, "probe", lambda path: asked.append(path) or probe(path))
     path = write_numbered(tmp_path / "a.mp4", 5)
     ends = [file_facts(path).duration_seconds for _ in range(3)]
     assert ends == pytest.approx([0.5] * 3)

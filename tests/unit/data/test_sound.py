@@ -9,11 +9,10 @@ import torch
 from torch import Tensor
 
 from openmov.config.schema import AudioConfig
-from openmov.data import sound
 from openmov.data.records import Record
 from openmov.data.segment import file_facts
 from openmov.data.sound import SoundReader
-from openmov.media.decode import AudioStream, MediaInfo, Waveform, read_waveform
+from openmov.media.decode import AudioStream, MediaInfo, Waveform, decoder, read_waveform
 from openmov.media.encode import write_clip
 from openmov.modalities.audio import audio_image, crop_columns, spectrogram
 from openmov.modalities.cache import ArrayCache
@@ -48,7 +47,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Asked:
         places = np.arange(round(start * rate_hz), round(start * rate_hz) + round((end - start) * rate_hz))
         return Waveform(np.sin(places.astype(np.float32) ** 2 % 77), rate_hz, start)
 
-    monkeypatch.setattr(sound, "read_waveform", read)
+    monkeypatch.setattr(decoder, "read_waveform", read)
     return spans
 
 
@@ -165,7 +164,7 @@ class TestEvaluationWindows:
             loud = (seconds > 14.7) & (seconds < 15.3)
             return Waveform(np.where(loud, np.sin(6000 * seconds), 0).astype(np.float32), rate_hz, start)
 
-        monkeypatch.setattr(sound, "read_waveform", read)
+        monkeypatch.setattr(decoder, "read_waveform", read)
         windows = SoundReader(PLAIN).evaluation_windows(A_RECORD, info_of(30.0), 5)
         assert windows is not None
         assert [bool(window.any()) for window in windows] == [False, False, True, False, False]
@@ -182,7 +181,7 @@ class TestEvaluationWindows:
         record, info = record_of(glide), file_facts(glide)
         uncached = [read(SoundReader(SMALL_SOUND), record, info) for read in _ALL]
         first = [read(SoundReader(SMALL_SOUND, ArrayCache(tmp_path)), record, info) for read in _ALL]
-        monkeypatch.setattr(sound, "read_waveform", None)
+        monkeypatch.setattr(decoder, "read_waveform", None)
         second = [read(SoundReader(SMALL_SOUND, ArrayCache(tmp_path)), record, info) for read in _ALL]
         for one, other, third in zip(uncached, first, second, strict=True):
             assert torch.equal(one, other)
@@ -256,7 +255,7 @@ class TestNoSound:
         path = tmp_path / "a.mp4"
         write_clip(path, numbered(4), RATE_FPS, tone(440, 0.5))
         calls: list[int] = []
-        monkeypatch.setattr(sound, "read_waveform", lambda *asked: calls.append(1))
+        monkeypatch.setattr(decoder, "read_waveform", lambda *asked: calls.append(1))
         for _ in range(2):
             self.check(SoundReader(PLAIN, ArrayCache(tmp_path / "cache")), record_of(path), info_of(0.5))
         assert len(calls) == 1

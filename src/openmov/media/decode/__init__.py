@@ -5,22 +5,29 @@
     read_frame_pairs           the same, each with its successor in the video (for optical flow)
     read_waveform              a span of sound, mono, at a given rate
     check_media                faults and peculiarities of a file, for people
+    Decoder                    all of these as methods, for whoever reads many files: PLAIN calls them as they are,
+                               GuardedDecoder in processes of their own under a time limit
 
 All times are seconds on the file's own clock, which starts where the earliest of its video and sound starts; so
 pictures and sound that belong together have the same time. It knows nothing of clips, crops, labels or networks.
 """
 
 from openmov.media.decode.check import MediaCheck, check_media
+from openmov.media.decode.decoder import PLAIN, Decoder, GuardedDecoder, PlainDecoder
 from openmov.media.decode.frames import FramePairs, Frames, read_frame_pairs, read_frames
 from openmov.media.decode.probe import AudioStream, MediaInfo, VideoStream, probe
 from openmov.media.decode.waveform import Waveform, read_waveform
 
 __all__ = [
+    "PLAIN",
     "AudioStream",
+    "Decoder",
     "FramePairs",
     "Frames",
+    "GuardedDecoder",
     "MediaCheck",
     "MediaInfo",
+    "PlainDecoder",
     "VideoStream",
     "Waveform",
     "check_media",

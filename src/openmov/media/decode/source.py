@@ -121,6 +121,8 @@ class Source:
             raise DecodeError(self.path, "a folder, not a media file", "name the file inside it")
         if not self.path.exists():
             raise DecodeError(self.path, "no such file", "mend its path in the manifest, or fetch it")
+        if not self.path.is_file():  # a pipe or a device, which FFmpeg might wait for without end
+            raise DecodeError(self.path, "no regular file", "copy what it gives into a file")
         if self.path.stat().st_size == 0:
             raise DecodeError(self.path, "an empty file", _MEND)
 
