@@ -18,7 +18,7 @@ from openmov.data.records import Record
 from openmov.data.segment import file_facts, span_within
 from openmov.data.sound import SoundReader
 from openmov.errors import DecodeError
-from openmov.media.decode import PLAIN, Decoder, MediaInfo
+from openmov.media.decode import PLAIN, Decoder, MediaInfo, picture_notes
 from openmov.media.sampling import View, ViewSettings, evaluation_views, training_view
 from openmov.modalities.cache import ArrayCache
 from openmov.types import Clip, Modality
@@ -66,8 +66,9 @@ class ClipReader:
     def evaluation_clip(self, record: Record) -> Clip:
         """All views of a test: num_clips x num_crops, and as many windows of sound. Raises DecodeError."""
         info = file_facts(record.path, self.decoder)
-        sound = self.sound.evaluation_windows(record, info, self._num_views) if self._hears else None
-        return self._clip(record, self._evaluation_views(record, info), sound)
+        notes: list[str] = [] if info.video is None or not self._sees else picture_notes(info.video)
+        sound = self.sound.evaluation_windows(record, info, self._num_views, notes) if self._hears else None
+        return self._clip(record, self._evaluation_views(record, info), sound, notes)
 
     def store(self, record: Record, *, training: bool) -> None:
         """Fills the cache with all that training (every seeded view) or a test will ask of this video.
@@ -113,14 +114,20 @@ class ClipReader:
         size = (info.video.width, info.video.height)
         return evaluation_views(span, size, self.views.num_clips, self.views.num_crops, self._view_settings)
 
-    def _clip(self, record: Record, views: Sequence[View], sound: Float[Tensor, "views ..."] | None) -> Clip:
-        tensors, notes = self._visual_inputs(record, views)
+    def _clip(
+        self,
+        record: Record,
+        views: Sequence[View],
+        sound: Float[Tensor, "views ..."] | None,
+        notes: Sequence[str] = (),
+    ) -> Clip:
+        tensors, picture_faults = self._visual_inputs(record, views)
         frozen = tensors.pop(Modality.VIDEO, None) if self.embed_frames is not None else None
         if sound is not None:
             tensors[Modality.AUDIO] = sound
         if not tensors and frozen is None:
             raise self._nothing_of_use(record)
-        return Clip(record.video_id, tensors, frozen, record.label, notes)
+        return Clip(record.video_id, tensors, frozen, record.label, (*picture_faults, *notes))
 
     def _visual_inputs(
         self, record: Record, views: Sequence[View]

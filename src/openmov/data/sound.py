@@ -7,6 +7,8 @@ is never read whole: each window has a spectrogram of its own around it, so that
 Windows are placed independently of the video's views; in a test they are evenly spaced, window i with view i.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 import torch
 from jaxtyping import Float
@@ -15,7 +17,7 @@ from torch import Tensor
 from openmov.config.schema import AudioConfig
 from openmov.data.records import Record
 from openmov.data.segment import span_within
-from openmov.media.decode import PLAIN, Decoder, MediaInfo
+from openmov.media.decode import PLAIN, Decoder, MediaInfo, Waveform
 from openmov.media.sampling import audio_window_positions, seeded_generator
 from openmov.modalities.audio import (
     AUDIO_VERSION,
@@ -65,15 +67,19 @@ class SoundReader:
         return audio_image(masked)[None]
 
     def evaluation_windows(
-        self, record: Record, info: MediaInfo, num_windows: int
+        self, record: Record, info: MediaInfo, num_windows: int, notes: list[str] | None = None
     ) -> Float[Tensor, "windows 3 bins columns"] | None:
         """Evenly spaced windows, from the first possible to the last; None without sound.
 
+        What was odd in the sound, as far as it had to be decoded, is added to `notes`: one phrase each.
         Raises DecodeError, StorageError.
         """
         positions = audio_window_positions(num_windows)
         spans = self._spans(record, info, positions)
-        wholes = {span: self._spectrogram(record, span) for span in dict.fromkeys(spans)}
+        oddities = _Oddities()
+        wholes = {span: self._spectrogram(record, span, oddities) for span in dict.fromkeys(spans)}
+        if notes is not None:
+            notes += oddities.notes()
         windows = []
         for span, position in zip(spans, positions, strict=False):  # no span without sound
             whole = wholes[span]
@@ -110,19 +116,47 @@ class SoundReader:
             return [span for _ in positions]
         return [(span[0] + position * free, span[0] + position * free + longest) for position in positions]
 
-    def _spectrogram(self, record: Record, span: _Span) -> Float[Tensor, "bins columns"] | None:
+    def _spectrogram(
+        self, record: Record, span: _Span, oddities: "_Oddities | None" = None
+    ) -> Float[Tensor, "bins columns"] | None:
         if self.cache is None:
-            return self._compute(record, span)
+            return self._compute(record, span, oddities)
         facts = {**audio_parameters(self.config), "start": round(span[0], 6), "end": round(span[1], 6)}
         key = step_key(content_hash(record.path), "audio", AUDIO_VERSION, facts)
         stored = self.cache.load(key)
         if stored is not None:
             return torch.from_numpy(stored) if stored.size else None
-        computed = self._compute(record, span)
+        computed = self._compute(record, span, oddities)
         empty = np.zeros((0, 0), np.float32)  # a stream that yields nothing is remembered too
         self.cache.store(key, empty if computed is None else computed.numpy())
         return computed
 
-    def _compute(self, record: Record, span: _Span) -> Float[Tensor, "bins columns"] | None:
+    def _compute(
+        self, record: Record, span: _Span, oddities: "_Oddities | None"
+    ) -> Float[Tensor, "bins columns"] | None:
         waveform = self.decoder.read_waveform(record.path, *span, self.config.rate_hz)
-        return None if waveform is None else spectrogram(torch.from_numpy(waveform.samples), self.config)
+        if waveform is None:
+            return None
+        if oddities is not None:
+            oddities.take(waveform)
+        return spectrogram(torch.from_numpy(waveform.samples), self.config)
+
+
+@dataclass
+class _Oddities:
+    """The worst of what several spans of one sound had missing."""
+
+    missing_seconds: float = 0.0
+    num_damaged: int = 0
+
+    def take(self, waveform: Waveform) -> None:
+        self.missing_seconds = max(self.missing_seconds, waveform.missing_seconds)
+        self.num_damaged = max(self.num_damaged, waveform.num_damaged_packets)
+
+    def notes(self) -> list[str]:
+        notes = []
+        if self.missing_seconds:
+            notes.append(f"sound cut off: {self.missing_seconds:.1f} s are missing, silence stands there")
+        if self.num_damaged:
+            notes.append(f"damaged packets of sound: {self.num_damaged}")
+        return notes

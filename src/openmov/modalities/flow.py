@@ -23,7 +23,7 @@ from openmov.media.sampling import Crop
 from openmov.modalities.rgb import crop_box, normalise
 from openmov.modalities.tvl1 import TVL1Parameters, grey, tvl1
 
-FLOW_VERSION = 1
+FLOW_VERSION = 2
 """Part of the key of stored flow; raised when the output of `compute_flow` or `encode_flow` changes."""
 
 _ZERO_CODE = 128

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from openmov.media.sampling import Crop
 
-RGB_VERSION = 1
+RGB_VERSION = 2
 """Part of the key of everything stored that was made from these images; raised when an output changes."""
 
 

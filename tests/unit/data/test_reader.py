@@ -14,7 +14,7 @@ from openmov.config.schema import FlowConfig, VideoConfig, ViewsConfig
 from openmov.data.reader import ClipReader
 from openmov.data.records import Record
 from openmov.errors import DecodeError
-from openmov.media.decode import GuardedDecoder, decoder
+from openmov.media.decode import GuardedDecoder, MediaInfo, PlainDecoder, decoder, probe
 from openmov.media.encode import write_clip
 from openmov.types import Clip, Modality
 from tiny_media import (
@@ -298,6 +298,40 @@ def test_what_is_odd_in_a_file_goes_with_its_clip(block: Path, monkeypatch: pyte
     monkeypatch.setattr(decoder, "read_frames", lambda *given: replace(real(*given), missing_seconds=2.5))
     (note,) = small_reader(V).evaluation_clip(Record("a", block)).notes
     assert "2.5 s" in note
+
+
+def test_what_is_odd_in_a_sound_goes_with_its_clip(block: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert small_reader(A).evaluation_clip(Record("a", block)).notes == ()
+    real = decoder.read_waveform
+    odd = {"missing_seconds": 2.5, "num_damaged_packets": 3}
+    monkeypatch.setattr(decoder, "read_waveform", lambda *given: replace(real(*given), **odd))
+    cut, damaged = small_reader(V, A).evaluation_clip(Record("a", block)).notes
+    assert "sound cut off: 2.5 s" in cut
+    assert "sound: 3" in damaged
+
+
+def test_what_is_odd_in_the_pictures_goes_with_their_clip(block: Path, tmp_path: Path) -> None:
+    """Pictures that a model may misread; only where pictures are looked at."""
+    path = tmp_path / "a.mp4"
+    path.write_bytes(block.read_bytes())
+    info = probe(path)
+    assert info.video is not None
+    odd = replace(info, video=replace(info.video, interlaced=True, hdr="PQ"))
+    reader = small_reader(V, A, decoder=OddProbe(odd))
+    interlaced, hdr = reader.evaluation_clip(Record("a", path)).notes
+    assert "interlaced" in interlaced
+    assert "HDR (PQ)" in hdr
+    assert small_reader(A, decoder=OddProbe(odd)).evaluation_clip(Record("a", path)).notes == ()
+
+
+class OddProbe(PlainDecoder):
+    """Says the same of every file."""
+
+    def __init__(self, info: MediaInfo) -> None:
+        self.info = info
+
+    def probe(self, path: Path) -> MediaInfo:
+        return self.info
 
 
 @pytest.mark.parametrize("name", ["hang.mp4", "crash.mp4"])

@@ -55,7 +55,9 @@ def sine() -> Callable[..., Float32[np.ndarray, "samples"]]:
 
 @pytest.fixture(scope="session")
 def write_video() -> Callable[..., None]:
-    """write_video(path, images, rate_fps, codec=, pix_fmt=, options=, bit_rate=): any container and coding."""
+    """write_video(path, images, rate_fps, codec, pix_fmt, options, **context): any container and coding; `context`
+    are fields of the coder, such as its sample_aspect_ratio.
+    """
 
     def write(
         path: Path,
@@ -64,12 +66,15 @@ def write_video() -> Callable[..., None]:
         codec: str,
         pix_fmt: str,
         options: dict[str, str] | None = None,
+        **context: Any,
     ) -> None:
         with av.open(str(path), "w") as container:
             stream: Any = container.add_stream(codec, rate=rate_fps, options=options or {})
             stream.height, stream.width = images.shape[1:3]
             stream.pix_fmt = pix_fmt
             stream.bit_rate = 2_000_000
+            for name, value in context.items():
+                setattr(stream.codec_context, name, value)
             for number, image in enumerate(images):
                 frame = av.VideoFrame.from_ndarray(image, format="rgb24").reformat(format=pix_fmt)
                 frame.time_base = Fraction(1, rate_fps)
@@ -106,15 +111,18 @@ def write_sound() -> Callable[..., None]:
 
 @pytest.fixture(scope="session")
 def turn() -> Callable[[Path, int], None]:
-    """turn(path, quarters): writes into an mp4 that its pictures are to be turned clockwise, as telephones do."""
+    """turn(path, quarters, mirror=False): writes into an mp4 that its pictures are to be turned clockwise, as
+    telephones do, perhaps after exchanging left and right.
+    """
 
-    def write(path: Path, quarters: int) -> None:
+    def write(path: Path, quarters: int, mirror: bool = False) -> None:
         one = 1 << 16
         a, b = [(one, 0), (0, one), (-one, 0), (0, -one)][quarters % 4]
         data = bytearray(path.read_bytes())
         matrix = data.index(b"tkhd") + 44  # of the first track, the pictures
         assert struct.unpack_from(">9i", data, matrix) == (one, 0, 0, 0, one, 0, 0, 0, 1 << 30)
-        struct.pack_into(">9i", data, matrix, a, b, 0, -b, a, 0, 0, 0, 1 << 30)
+        sign = -1 if mirror else 1
+        struct.pack_into(">9i", data, matrix, sign * a, sign * b, 0, -b, a, 0, 0, 0, 1 << 30)
         path.write_bytes(bytes(data))
 
     return write

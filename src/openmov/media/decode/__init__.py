@@ -12,7 +12,7 @@ All times are seconds on the file's own clock, which starts where the earliest o
 pictures and sound that belong together have the same time. It knows nothing of clips, crops, labels or networks.
 """
 
-from openmov.media.decode.check import MediaCheck, check_media
+from openmov.media.decode.check import MediaCheck, check_media, picture_notes
 from openmov.media.decode.decoder import PLAIN, Decoder, GuardedDecoder, PlainDecoder
 from openmov.media.decode.frames import FramePairs, Frames, read_frame_pairs, read_frames
 from openmov.media.decode.probe import AudioStream, MediaInfo, VideoStream, probe
@@ -31,6 +31,7 @@ __all__ = [
     "VideoStream",
     "Waveform",
     "check_media",
+    "picture_notes",
     "probe",
     "read_frame_pairs",
     "read_frames",

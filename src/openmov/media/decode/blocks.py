@@ -84,9 +84,9 @@ def _frames(source: Source) -> Iterator[Any]:
             try:
                 yield from packet.decode()
             except av.FFmpegError:
-                continue  # a damaged packet leaves a gap, which is silence; openmov check counts them
+                source.num_damaged_sounds += packet.size > 0  # it leaves a gap, which is silence
     except av.FFmpegError:
-        return  # a file cut off
+        source.num_damaged_sounds += 1  # a file cut off
 
 
 def _anchor(source: Source, frames: list[Any], boundary: int | None) -> int:

@@ -7,7 +7,7 @@ from typing import Any
 import av
 
 from openmov.errors import DecodeError
-from openmov.media.decode.probe import MediaInfo, probe
+from openmov.media.decode.probe import MediaInfo, VideoStream, probe
 from openmov.media.decode.source import Source
 
 _CUT_OFF_SECONDS = 0.5
@@ -23,7 +23,8 @@ class MediaCheck:
     faults: tuple[str, ...]
     """What is broken, one line each: empty for a sound file."""
     notes: tuple[str, ...]
-    """What is unusual but handled: no sound, a variable frame rate, a rotation, a late start."""
+    """What is unusual: no sound, a variable frame rate, a rotation, pixels that are not square, a late start, which
+    are handled; interlaced or HDR pictures, which are shown as they are."""
 
 
 def check_media(path: Path, *, deep: bool = False) -> MediaCheck:
@@ -104,9 +105,31 @@ def _notes(info: MediaInfo, video: _Tally | None) -> list[str]:
         notes.append("no sound")
     if video is not None and video.longest > _VARIABLE_RATE_RATIO * video.shortest:
         notes.append("variable frame rate")
-    if info.video is not None and info.video.rotation_degrees:
-        notes.append(f"stored turned by {info.video.rotation_degrees} degrees")
+    if info.video is not None:
+        notes += _geometry_notes(info.video)
+        notes += picture_notes(info.video)
     for kind, stream in (("video", info.video), ("sound", info.audio)):
         if stream is not None and stream.start_seconds > _CUT_OFF_SECONDS:
             notes.append(f"{kind} starts at {stream.start_seconds:.1f} s")
+    return notes
+
+
+def _geometry_notes(video: VideoStream) -> list[str]:
+    notes = []
+    if video.rotation_degrees:
+        notes.append(f"stored turned by {video.rotation_degrees} degrees")
+    if video.mirrored:
+        notes.append("stored mirrored")
+    if video.pixel_aspect != 1:
+        notes.append(f"stored with pixels {video.pixel_aspect:.3g} times as wide as high")
+    return notes
+
+
+def picture_notes(video: VideoStream) -> list[str]:
+    """What about the pictures may mislead a model, for it is not mended here."""
+    notes = []
+    if video.interlaced:
+        notes.append("interlaced: what moves is combed (ffmpeg -vf bwdif mends it)")
+    if video.hdr is not None:
+        notes.append(f"HDR ({video.hdr}): shown without tone mapping, so colours look flat")
     return notes

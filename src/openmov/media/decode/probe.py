@@ -3,12 +3,15 @@
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import av
 
 from openmov.errors import DecodeError
+from openmov.media.decode.geometry import geometry_of, usable_aspect
 from openmov.media.decode.source import Source, decode_errors
+
+_HDR_CURVES: dict[int, Literal["PQ", "HLG"]] = {16: "PQ", 18: "HLG"}  # AVCOL_TRC_SMPTE2084, AVCOL_TRC_ARIB_STD_B67
 
 
 @dataclass(frozen=True)
@@ -16,9 +19,9 @@ class VideoStream:
     """The pictures of a file."""
 
     width: int
-    """Pixels, after rotation: that of the images `read_frames` gives."""
+    """Square pixels, after rotation: that of the images `read_frames` gives."""
     height: int
-    """Pixels, after rotation."""
+    """Square pixels, after rotation."""
     rate_fps: float
     """Pictures a second on average; the rate may vary."""
     start_seconds: float
@@ -29,6 +32,14 @@ class VideoStream:
     """0, 90, 180 or 270: how far clockwise the stored pictures are turned to stand upright (done for you)."""
     codec: str
     """FFmpeg's name of the coding, such as h264."""
+    pixel_aspect: float = 1.0
+    """Width over height of a stored pixel; pictures are stretched until it is square (done for you)."""
+    mirrored: bool = False
+    """Whether stored pictures are mirrored left to right before they are turned (done for you)."""
+    interlaced: bool = False
+    """Whether a picture holds two moments in alternate lines: what moves is combed. They are shown as they are."""
+    hdr: Literal["PQ", "HLG"] | None = None
+    """The brightness curve of high dynamic range, if it has one. Its pictures are shown as if they had none: flat."""
 
 
 @dataclass(frozen=True)
@@ -82,17 +93,20 @@ def _video_stream(source: Source) -> VideoStream | None:
     if frame is None:
         return None
     stream = source.video
-    quarters = round(-frame.rotation / 90) % 4
-    width, height = (frame.height, frame.width) if quarters % 2 else (frame.width, frame.height)
+    geometry = geometry_of(frame, stream.sample_aspect_ratio)
     rate = float(stream.average_rate or stream.guessed_rate or 0)
     return VideoStream(
-        width=width,
-        height=height,
+        width=geometry.size[0],
+        height=geometry.size[1],
         rate_fps=rate,
         start_seconds=source.start_seconds(stream),
         end_seconds=_end_seconds(source, stream),
-        rotation_degrees=90 * quarters,
+        rotation_degrees=geometry.rotation_degrees,
         codec=stream.codec_context.name,
+        pixel_aspect=float(usable_aspect(stream.sample_aspect_ratio)),
+        mirrored=geometry.mirrored,
+        interlaced=bool(frame.interlaced_frame),
+        hdr=_HDR_CURVES.get(int(frame.color_trc)),
     )
 
 

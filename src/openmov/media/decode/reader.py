@@ -18,6 +18,7 @@ import av
 from av.video.reformatter import VideoReformatter
 
 from openmov.errors import DecodeError
+from openmov.media.decode.geometry import Geometry, geometry_of
 from openmov.media.decode.picture import Picture
 from openmov.media.decode.source import Source
 
@@ -57,7 +58,7 @@ class VideoReader:
         self.promised_end_seconds = self.source.promised_end_seconds(self.source.video)
         """When the last one goes, by the header; None if that does not say."""
         self._reformatter = VideoReformatter()
-        self._size: tuple[int, int] | None = None
+        self._geometry: Geometry | None = None
         self._untouched = True
         self._entry: Entry | None = None
         self._position: int | None = None
@@ -216,9 +217,9 @@ class VideoReader:
     def _picture(self, frame: Any) -> Picture:
         time = self._time_seconds(frame)
         self._last_seconds = time
-        self._size = self._size or (frame.width, frame.height)
+        self._geometry = self._geometry or geometry_of(frame, self.source.video.sample_aspect_ratio)
         lasts = float(frame.duration * self.source.video.time_base) if frame.duration else self.step_seconds
-        return Picture(time, lasts, frame, self._reformatter, self._size)
+        return Picture(time, lasts, frame, self._reformatter, self._geometry)
 
     def _time_seconds(self, frame: Any) -> float:
         stamp = frame.pts if frame.pts is not None else frame.dts

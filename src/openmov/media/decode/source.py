@@ -59,6 +59,8 @@ class Source:
         """The video stream, or None; a cover picture of a song is none."""
         self.audio: Any = None
         """The sound stream, or None."""
+        self.num_damaged_sounds = 0
+        """Packets of sound that could not be read or decoded so far."""
         self.reopen()
         self.origin_seconds = self._origin_seconds()
         """Zero of the clock: the earliest start of video and sound, on FFmpeg's clock."""

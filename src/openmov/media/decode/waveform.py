@@ -29,8 +29,13 @@ class Waveform:
     """Samples a second."""
     start_seconds: float
     """Where the first sample stands on the file's clock."""
+    missing_seconds: float = 0.0
+    """How much of the asked span the file promises but does not hold (cut off): silence stands there."""
+    num_damaged_packets: int = 0
+    """Packets on the way that could not be decoded: silence stands in their place too."""
 
 
+_CUT_OFF_SECONDS = 0.5  # less is padding of the codec, or a header that rounds
 _Piece = tuple[float, int, np.ndarray]
 """Resampled sound: when its run starts, how many of the run's samples came before, and the samples."""
 
@@ -49,14 +54,17 @@ def read_waveform(path: Path, start_seconds: float, end_seconds: float, rate_hz:
     with Source(path) as source, decode_errors(path):
         if source.audio is None:
             return None
-        heard = False
+        heard, held_seconds = False, source.start_seconds(source.audio)
         for run_seconds, count, piece in _resampled(source, sound_blocks(source, start_seconds, end_seconds), rate_hz):
-            heard = True
+            heard, held_seconds = True, run_seconds + (count + len(piece)) / rate_hz
             # Nudged, for a run half way between two samples must be placed alike wherever decoding began.
             _place(samples, piece, round((run_seconds - start_seconds) * rate_hz + 1e-4) + count)
         if not heard and not yields_sound(source):
             return None
-    return Waveform(samples, rate_hz, start_seconds)
+        promised = source.promised_end_seconds(source.audio)
+        missing = min(end_seconds, promised if promised is not None else 0.0) - max(held_seconds, start_seconds)
+        missing = missing if missing > _CUT_OFF_SECONDS else 0.0
+        return Waveform(samples, rate_hz, start_seconds, missing, source.num_damaged_sounds)
 
 
 def _resampled(source: Source, blocks: Iterator[Block], rate_hz: int) -> Iterator[_Piece]:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from openmov.errors import DecodeError
-from openmov.media.decode import read_frame_pairs, read_frames
+from openmov.media.decode import probe, read_frame_pairs, read_frames
 from openmov.media.decode.reader import VideoReader
 from openmov.media.encode import write_clip
 
@@ -160,15 +160,38 @@ def test_the_matrix_and_range_a_picture_names_are_used(tmp_path: Path) -> None:
         assert np.abs(pixel - expected).max() <= 2
 
 
+@pytest.mark.parametrize(("aspect", "size"), [(Fraction(4, 3), (64, 64)), (Fraction(3, 4), (64, 48))])
+def test_pixels_become_square(tmp_path: Path, write_video: Any_, aspect: Fraction, size: tuple[int, int]) -> None:
+    """A disc that is stored as an ellipse of the pixels' shape is round on screen."""
+    height, width = 64, 48
+    scale_x, scale_y = max(aspect, 1), max(1 / aspect, 1)
+    if aspect < 1:
+        height, width = 36, 64
+    y, x = np.mgrid[:height, :width]
+    on_screen = np.hypot((x - width / 2 + 0.5) * float(scale_x), (y - height / 2 + 0.5) * float(scale_y))
+    images = np.repeat(np.where(on_screen < 15, 230, 20).astype(np.uint8)[None, ..., None], 3, axis=3)
+    write_video(tmp_path / "a.mp4", images, 25, "libx264", "yuv420p", sample_aspect_ratio=aspect)
+    image = read_frames(tmp_path / "a.mp4", [0.0]).images[0]
+    assert image.shape == (size[1], size[0], 3)
+    rows, columns = np.nonzero(image[..., 0] > 125)
+    assert np.ptp(rows) + 1 == pytest.approx(30, abs=2)
+    assert np.ptp(columns) + 1 == pytest.approx(30, abs=2)
+    video = probe(tmp_path / "a.mp4").video
+    assert video is not None
+    assert (video.width, video.height, video.pixel_aspect) == (*size, pytest.approx(float(aspect)))
+
+
 @pytest.mark.parametrize("quarters", [0, 1, 2, 3])
-def test_pictures_stand_upright(tmp_path: Path, turn: Any_, quarters: int) -> None:
+@pytest.mark.parametrize("mirror", [False, True])
+def test_pictures_stand_upright(tmp_path: Path, turn: Any_, quarters: int, mirror: bool) -> None:
     images = np.full((3, 32, 64, 3), 20, np.uint8)
     images[:, :16, :32] = 230  # bright at the upper left, as stored
     write_clip(tmp_path / "clip.mp4", images, 25.0, None)
-    turn(tmp_path / "clip.mp4", quarters)
+    turn(tmp_path / "clip.mp4", quarters, mirror)
     image = read_frames(tmp_path / "clip.mp4", [0.0]).images[0]
+    stored = images[0, :, ::-1] if mirror else images[0]
     assert image.shape == ((64, 32, 3) if quarters % 2 else (32, 64, 3))
-    assert np.abs(image.astype(int) - np.rot90(images[0].astype(int), k=-quarters)).mean() < 3
+    assert np.abs(image.astype(int) - np.rot90(stored.astype(int), k=-quarters)).mean() < 3
 
 
 def test_a_picture_file_is_a_video_of_one_frame(tmp_path: Path, numbered_images: Any_, write_video: Any_) -> None:

@@ -1,6 +1,7 @@
 """Faults and notes about files made to have them."""
 
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,33 @@ def test_what_is_unusual_is_a_note(tmp_path: Path, numbered_images: Any_, turn: 
 def test_a_late_start_is_a_note(tmp_path: Path, numbered_images: Any_, sine: Any_) -> None:
     write_clip(tmp_path / "a.mp4", numbered_images(20), 10.0, sine(500, 1.0), samples_start_seconds=1.0)
     assert check_media(tmp_path / "a.mp4").notes == ("sound starts at 0.9 s",)
+
+
+@pytest.mark.parametrize(
+    ("how", "note"),
+    [
+        ({"options": {"x264-params": "tff=1"}}, "interlaced"),
+        ({"pix_fmt": "yuv420p10le", "color_trc": 16}, "HDR (PQ)"),
+        ({"pix_fmt": "yuv420p10le", "color_trc": 18}, "HDR (HLG)"),
+        ({"sample_aspect_ratio": Fraction(16, 15)}, "1.07 times as wide"),
+    ],
+    ids=["interlaced", "pq", "hlg", "wide pixels"],
+)
+def test_what_pictures_are_like_is_a_note(
+    tmp_path: Path, numbered_images: Any_, write_video: Any_, how: dict[str, Any], note: str
+) -> None:
+    said = {"pix_fmt": "yuv420p"} | how
+    write_video(tmp_path / "a.mp4", numbered_images(10), 25, "libx264", **said)
+    check = check_media(tmp_path / "a.mp4")
+    assert check.faults == ()
+    (found,) = (one for one in check.notes if one != "no sound")
+    assert note in found
+
+
+def test_mirrored_is_a_note(tmp_path: Path, numbered_images: Any_, turn: Any_) -> None:
+    write_clip(tmp_path / "a.mp4", numbered_images(5), 25.0, None)
+    turn(tmp_path / "a.mp4", 1, mirror=True)
+    assert check_media(tmp_path / "a.mp4").notes == ("no sound", "stored turned by 90 degrees", "stored mirrored")
 
 
 def test_no_pictures_is_a_fault(tmp_path: Path, sine: Any_) -> None:

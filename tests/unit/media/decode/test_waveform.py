@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
 import pytest
 from jaxtyping import Float32
@@ -168,3 +169,42 @@ def test_real_clips_give_the_same_span_as_everything(media_dir: Path) -> None:
             whole = everything.samples[round(start * 16_000) :][:16_000]
             np.testing.assert_allclose(part.samples, whole, atol=1e-3)
     assert heard >= 3
+
+
+def test_a_sound_cut_off_says_how_much_is_missing(tmp_path: Path, sine: Any_, moov_first: Any_) -> None:
+    write_clip(tmp_path / "a.mp4", None, 25.0, sine(500, 6.0))
+    moov_first(tmp_path / "a.mp4", tmp_path / "whole.mp4")
+    data = (tmp_path / "whole.mp4").read_bytes()
+    start = data.index(b"mdat")
+    (tmp_path / "cut.mp4").write_bytes(data[: start + (len(data) - start) // 2])
+    whole = read_waveform(tmp_path / "whole.mp4", 0.0, 6.0)
+    cut = read_waveform(tmp_path / "cut.mp4", 0.0, 6.0)
+    early = read_waveform(tmp_path / "cut.mp4", 0.0, 2.0)
+    late = read_waveform(tmp_path / "cut.mp4", 4.0, 6.0)
+    assert whole is not None
+    assert cut is not None
+    assert early is not None
+    assert late is not None
+    assert (whole.missing_seconds, early.missing_seconds) == (0.0, 0.0)
+    assert cut.missing_seconds == pytest.approx(3.0, abs=0.3)
+    assert late.missing_seconds == pytest.approx(2.0, abs=0.3)
+    assert np.abs(cut.samples[-16_000:]).max() == 0
+    beyond = read_waveform(tmp_path / "whole.mp4", 4.0, 60.0)
+    assert beyond is not None
+    assert beyond.missing_seconds == 0.0  # nobody promised that
+
+
+def test_damaged_sound_is_counted(tmp_path: Path, sine: Any_) -> None:
+    write_clip(tmp_path / "a.mp4", None, 25.0, sine(500, 4.0))
+    with av.open(str(tmp_path / "a.mp4")) as container:
+        packets = [packet for packet in container.demux(audio=0) if packet.size]
+    data = bytearray((tmp_path / "a.mp4").read_bytes())
+    for packet in packets[20:24]:
+        data[packet.pos : packet.pos + packet.size] = b"\xff" * packet.size
+    (tmp_path / "b.mp4").write_bytes(bytes(data))
+    whole, damaged = (read_waveform(tmp_path / name, 0.0, 4.0) for name in ("a.mp4", "b.mp4"))
+    assert whole is not None
+    assert damaged is not None
+    assert whole.num_damaged_packets == 0
+    assert 1 <= damaged.num_damaged_packets <= 4
+    assert damaged.missing_seconds == 0.0
