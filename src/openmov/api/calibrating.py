@@ -76,7 +76,7 @@ def calibrate_run(
         raise ManifestError(data.manifest, f"no clip of the held-out classes can be read: {unseen.unreadable[0].error}")
     batches = evaluation_batches(reader, unseen.records, EVALUATION_BATCH, [], workers)
     recording = record(load_trained(wiring, best), batches)
-    chosen = calibrate(recording, wiring.class_embedder(), pseudo, wiring.recipe.prediction.tau_x)
-    facts = asdict(chosen) | {"chosen": chosen.chosen.model_dump()}
+    chosen = calibrate(recording, wiring.class_embedder(), pseudo, wiring.novel_path.tau_x)
+    facts = asdict(chosen) | {"chosen": asdict(chosen.chosen)}
     write_text(run / CALIBRATION_FILE, json.dumps(facts, indent=1, ensure_ascii=False) + "\n")
     return chosen

@@ -15,7 +15,6 @@ from openmov.api.runs import LoadedRun, load_calibration, load_trained
 from openmov.api.wiring import Wiring
 from openmov.baselines.frozen_clip import FrozenCLIPRule
 from openmov.baselines.score_fusion import ScoreFusion
-from openmov.config.schema import PredictionConfig
 from openmov.data.manifest import load_manifest
 from openmov.data.records import Record
 from openmov.data.source import Unreadable, evaluation_batches
@@ -23,6 +22,7 @@ from openmov.errors import ManifestError, VocabularyError
 from openmov.evaluation.content import MethodKind
 from openmov.evaluation.evaluator import evaluate
 from openmov.evaluation.result import Evaluation, Failure
+from openmov.prediction.base_novel import NovelPath
 from openmov.prediction.predictor import BaseNovelRule, RecordedScorer, Recording, record
 from openmov.runtime.checkpoint import require_match
 from openmov.text.vocabulary import Protocol, Vocabulary, load_vocabulary
@@ -166,7 +166,7 @@ def measure_runs(runs: Sequence[LoadedRun], recordings: Sequence[Recording], cli
 
 def _mov_rows(run: LoadedRun, recording: Recording, clips: TestClips) -> Iterator[Method]:
     embed = run.wiring.class_embedder()
-    settings = run.wiring.recipe.prediction
+    settings = run.wiring.novel_path
     yield measure("MOV", "mov", RecordedScorer(recording, embed, run.rule), recording, clips, _note(settings))
     calibrated = load_calibration(run.folder.path)
     if calibrated is not None:
@@ -174,7 +174,7 @@ def _mov_rows(run: LoadedRun, recording: Recording, clips: TestClips) -> Iterato
         yield measure("MOV, calibrated", "mov_calibrated", scorer, recording, clips, _note(calibrated))
 
 
-def _note(settings: PredictionConfig) -> str:
+def _note(settings: NovelPath) -> str:
     return f"beta {settings.beta:g}, tau_v {settings.tau_v:g}"
 
 

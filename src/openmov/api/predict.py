@@ -15,10 +15,10 @@ from openmov.api.wiring import wire
 from openmov.config.load import change_recipe, load_recipe
 from openmov.config.schema import Recipe
 from openmov.errors import DecodeError, RecipeError
+from openmov.model.backbones.auto import AUTO, choose_backbone
 from openmov.text.labels import parse_labels
 from openmov.text.vocabulary import load_vocabulary
 
-DEFAULT_BACKBONE = "openai/clip-vit-base-patch16"
 _SHORT_SIDE_PER_CROP = 256 / 224  # ViViT: crops of 224 from a short side of 256
 
 
@@ -32,7 +32,8 @@ def predict(
 ) -> list[Prediction | DecodeError]:
     """What each file shows, in order; an unreadable file gives its DecodeError. For more choices see Predictor.
 
-    `backbone` is a hub name or a local folder; with a run, where the run's backbone lies now.
+    `backbone` is a hub name, a local folder, `conse`, or None for `choose_backbone`; with a run, where the run's
+    backbone lies now.
     Raises VocabularyError, BackboneError, RunFolderError, CheckpointError.
     """
     predictor = predictor_for(run, backbone)
@@ -52,13 +53,14 @@ def predictor_for(
     Raises RecipeError for modalities, views or overrides that are none; what Predictor.from_run raises.
     """
     counts = parse_views(views)
+    backbone = None if backbone == AUTO else backbone
     if run is not None:
         if modalities is not None:
             raise RecipeError("--modalities", "a trained run has its own", "leave it out, or leave out --run")
         return Predictor.from_run(run, views=counts, backbone=backbone, overrides=overrides)
     streams = _streams(modalities)
     chosen = [
-        f"backbone.name={json.dumps(backbone or DEFAULT_BACKBONE)}",
+        f"backbone.name={json.dumps(backbone or choose_backbone())}",
         f"model.method={'video_only' if streams == ['video'] else 'mov'}",
         f"model.modalities={json.dumps(streams)}",
     ]

@@ -7,7 +7,7 @@ with the number of files.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from torch import nn
@@ -17,7 +17,7 @@ from openmov.api.runs import load_calibration, load_run, load_trained
 from openmov.api.wiring import Wiring, wire
 from openmov.baselines.frozen_clip import FrozenCLIP, FrozenCLIPRule
 from openmov.config.load import change_recipe
-from openmov.config.schema import Recipe
+from openmov.config.schema import PredictionConfig, Recipe
 from openmov.data.batching import collate
 from openmov.data.records import Record
 from openmov.errors import DecodeError
@@ -65,16 +65,16 @@ class Predictor:
         calibrated = load_calibration(run)
         recipe = loaded.wiring.recipe
         if calibrated is not None:
-            recipe = recipe.model_copy(update={"prediction": calibrated})
+            recipe = recipe.model_copy(update={"prediction": PredictionConfig(**asdict(calibrated))})
         changed = _with_views(change_recipe(recipe, overrides), views)
         wiring = replace(loaded.wiring, recipe=changed)
-        rule = BaseNovelRule(wiring.tau, changed.prediction)
+        rule = BaseNovelRule(wiring.tau, wiring.novel_path)
         made = loaded.header.provenance
         return cls(
             wiring,
             _scorer(wiring, load_trained(wiring, loaded.folder.best), rule),
             base=frozenset(made.base_classes),
-            calibrated=changed.prediction == calibrated,
+            calibrated=wiring.novel_path == calibrated,
             prompts=made.prompts,
         )
 
@@ -88,8 +88,10 @@ class Predictor:
         """As `from_backbone`, with a backbone that is loaded already."""
         if wiring.recipe.model.method == "video_only":
             rule = FrozenCLIPRule(wiring.backbone.temperature)
-            return cls(wiring, _scorer(wiring, FrozenCLIP(wiring.backbone), rule))
-        return cls(wiring, _scorer(wiring, wiring.network(), BaseNovelRule(wiring.tau, wiring.recipe.prediction)))
+            scorer = _scorer(wiring, FrozenCLIP(wiring.backbone), rule)
+        else:
+            scorer = _scorer(wiring, wiring.network(), BaseNovelRule(wiring.tau, wiring.novel_path))
+        return cls(wiring, scorer, prompts=wiring.backbone.prompts)
 
     @property
     def backbone(self) -> tuple[str, str]:
@@ -99,7 +101,7 @@ class Predictor:
     def vocabulary(self, labels: Sequence[str], prompts: str | None = None) -> Vocabulary:
         """The labels with their roles: base where this predictor was trained on them.
 
-        `prompts` names a template set or file; None takes those of the training (kinetics700 without one).
+        `prompts` names a template set or file; None takes those of the training, or without one the backbone's.
         Raises VocabularyError.
         """
         base = tuple(label for label in labels if label in self._base)
@@ -113,8 +115,7 @@ class Predictor:
             return AnswerSettings("frozen", tau=self._wiring.backbone.temperature, views=views)
         if not vocabulary.novel:
             return AnswerSettings("base", tau=rule.tau, views=views)
-        numbers = rule.novel.model_dump(include={"beta", "tau_x", "tau_v"})
-        return AnswerSettings("novel", **numbers, calibrated=self._calibrated, views=views)
+        return AnswerSettings("novel", **asdict(rule.novel), calibrated=self._calibrated, views=views)
 
     def predict(
         self, paths: Sequence[Path], vocabulary: Vocabulary, *, top: int = 5

@@ -14,6 +14,7 @@ from openmov.config.faults import describe
 from openmov.config.schema import BackboneConfig, PredictionConfig, Recipe
 from openmov.errors import CheckpointError, RunFolderError
 from openmov.model import JointModel
+from openmov.prediction.base_novel import NovelPath
 from openmov.prediction.predictor import BaseNovelRule
 from openmov.runtime.checkpoint import CheckpointHeader, load_checkpoint, load_header, require_match
 from openmov.runtime.run_folder import RunFolder
@@ -41,7 +42,7 @@ class LoadedRun:
     @property
     def rule(self) -> BaseNovelRule:
         """How its embeddings answer, with the recipe's beta and temperatures."""
-        return BaseNovelRule(self.wiring.tau, self.wiring.recipe.prediction)
+        return BaseNovelRule(self.wiring.tau, self.wiring.novel_path)
 
 
 def load_run(path: Path, cache_folder: Path | None, *, backbone: str | None = None) -> LoadedRun:
@@ -68,13 +69,14 @@ def load_trained(wiring: Wiring, checkpoint: Path) -> JointModel:
     return network.eval()
 
 
-def load_calibration(run: Path) -> PredictionConfig | None:
+def load_calibration(run: Path) -> NovelPath | None:
     """beta, tau_x and tau_v as calibrated for a run; None if it was not. Raises RunFolderError for a damaged file."""
     path = run / CALIBRATION_FILE
     if not path.is_file():
         return None
     try:
-        return PredictionConfig.model_validate(json.loads(path.read_text(encoding="utf-8"))["chosen"])
+        chosen = PredictionConfig.model_validate(json.loads(path.read_text(encoding="utf-8"))["chosen"])
+        return NovelPath(chosen.beta, float(chosen.tau_x), float(chosen.tau_v))  # type: ignore[arg-type]  # null is one
     except (ValueError, KeyError, TypeError) as error:
         mend = "delete it, and calibrate anew with openmov train --resume --calibrate"
         raise RunFolderError(path, f"is damaged ({type(error).__name__})", mend) from error

@@ -13,7 +13,6 @@ import torch
 
 from openmov.api.measuring import Method, TestClips, measure, record_run
 from openmov.api.runs import LoadedRun, load_calibration
-from openmov.config.schema import PredictionConfig
 from openmov.data.examples import ExampleInputs, example_inputs
 from openmov.data.records import Record
 from openmov.evaluation.content import (
@@ -31,6 +30,7 @@ from openmov.evaluation.content import (
 )
 from openmov.evaluation.metrics import Proportion
 from openmov.evaluation.result import paired_difference
+from openmov.prediction.base_novel import NovelPath
 from openmov.prediction.predictor import BaseNovelRule, RecordedScorer, Recording, answers_by_modality
 from openmov.text.vocabulary import Protocol
 from openmov.types import EXTRA_MODALITIES, Modality
@@ -124,17 +124,17 @@ def _shown_row(mov: LoadedRun) -> str:
     return f"MOV{', calibrated' if calibrated else ''}, beta {settings.beta:g}, tau_v {settings.tau_v:g}"
 
 
-def _final_settings(mov: LoadedRun) -> PredictionConfig:
-    return load_calibration(mov.folder.path) or mov.wiring.recipe.prediction
+def _final_settings(mov: LoadedRun) -> NovelPath:
+    return load_calibration(mov.folder.path) or mov.wiring.novel_path
 
 
 def _tau_sweep(mov: LoadedRun, recording: Recording, clips: TestClips, extra: Modality) -> TauSweep:
     """Table 8 on novel classes: `v` alone, `x_m` alone, and both at each tau_v, with the recipe's beta."""
-    settings = mov.wiring.recipe.prediction
+    settings = mov.wiring.novel_path
     embed = mov.wiring.class_embedder()
 
     def accuracy(beta: float, tau_v: float) -> Proportion:
-        rule = BaseNovelRule(mov.wiring.tau, PredictionConfig(beta=beta, tau_x=settings.tau_x, tau_v=tau_v))
+        rule = BaseNovelRule(mov.wiring.tau, NovelPath(beta=beta, tau_x=settings.tau_x, tau_v=tau_v))
         return measure("MOV", "mov", RecordedScorer(recording, embed, rule), recording, clips).novel.accuracy
 
     points = tuple(SweepPoint(tau_v, accuracy(settings.beta, tau_v)) for tau_v in _TAUS_V)

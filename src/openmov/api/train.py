@@ -133,7 +133,7 @@ def _validator(wiring: Wiring, data: TrainingData, workers: int) -> Callable[[Jo
     if not data.val:
         return None
     reader, embed = wiring.reader(), wiring.class_embedder()
-    rule = BaseNovelRule(wiring.tau, wiring.recipe.prediction)
+    rule = BaseNovelRule(wiring.tau, wiring.novel_path)
     truth = torch.tensor([data.vocabulary.index_of(str(clip.label)) for clip in data.val])
 
     def validate(network: JointModel) -> float:

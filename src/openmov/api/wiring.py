@@ -24,6 +24,7 @@ from openmov.model import JointModel, build_model
 from openmov.model.backbones import Backbone, load_backbone
 from openmov.model.classes import embed_classes
 from openmov.model.encoders import FrozenFrameEncoder
+from openmov.prediction.base_novel import NovelPath
 from openmov.text.prompts import load_prompts
 from openmov.text.vocabulary import Vocabulary
 from openmov.types import ClassEmbeddings, Modality
@@ -65,6 +66,12 @@ class Wiring:
     def tau(self) -> float:
         """Temperature of training and of the base path."""
         return self.recipe.training.temperature or self.backbone.temperature
+
+    @property
+    def novel_path(self) -> NovelPath:
+        """beta, and the temperatures of the novel path: the recipe's, or where it has none the backbone's."""
+        chosen, backbone = self.recipe.prediction, self.backbone
+        return NovelPath(chosen.beta, chosen.tau_x or backbone.tau_x, chosen.tau_v or backbone.tau_v)
 
     @cached_property
     def frozen_embedder(self) -> FrozenEmbedder:

@@ -120,12 +120,14 @@ def predict(
     run
         Folder of a trained run; without one, the backbone alone answers.
     backbone
-        Hub name or local folder of a CLIP, or shapesav-tiny; with a run, where its backbone lies now.
-        [default: openai/clip-vit-base-patch16, or the run's]
+        Hub name or local folder of a CLIP, conse (needs no hub: pip install openmov[offline]), or auto: CLIP if it is
+        in the cache or the hub answers, else conse; with a run, where its backbone lies now. [default: auto, or the
+        run's]
     modalities
         Without a run: video, or video,flow,audio for an untrained MOV. [default: video]
     prompts
-        kinetics700, ucf101, none, or a text file of templates. [default: kinetics700, or the run's]
+        kinetics700, ucf101, video, person, none, or a text file of templates. [default: the run's, or what suits the
+        backbone: kinetics700 for CLIP, video for conse]
     views
         Clips x crops, such as 4x3. [default: the recipe's]
     top

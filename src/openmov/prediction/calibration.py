@@ -11,8 +11,7 @@ from itertools import product
 
 import torch
 
-from openmov.config.schema import PredictionConfig
-from openmov.prediction.base_novel import average_views, novel_probabilities
+from openmov.prediction.base_novel import NovelPath, average_views, novel_probabilities
 from openmov.prediction.predictor import EmbedClasses, Recording
 from openmov.text.vocabulary import Vocabulary
 
@@ -38,8 +37,8 @@ class GridPoint:
 class Calibration:
     """The chosen setting, and what it was chosen from."""
 
-    chosen: PredictionConfig
-    """The best grid point, in the form prediction takes."""
+    chosen: NovelPath
+    """The best grid point."""
     grid: tuple[GridPoint, ...]
     """Everything that was tried."""
     pseudo_novel: tuple[str, ...]
@@ -70,11 +69,11 @@ def calibrate(
     truth = torch.tensor([vocabulary.index_of(str(label)) for label in clips.labels])
     grid = []
     for beta, tau_v in product(betas, taus_v):
-        rows = novel_probabilities(clips.embeddings, classes, PredictionConfig(beta=beta, tau_x=tau_x, tau_v=tau_v))
+        rows = novel_probabilities(clips.embeddings, classes, NovelPath(beta=beta, tau_x=tau_x, tau_v=tau_v))
         probabilities = average_views(rows, clips.views)
         accuracy = (probabilities.argmax(-1) == truth).double().mean().item()
         right = probabilities.gather(-1, truth[:, None]).double().clamp_min(1e-12)
         grid.append(GridPoint(beta, tau_v, accuracy, right.log().mean().item()))
     best = max(grid, key=lambda point: (point.accuracy, point.log_likelihood))
-    chosen = PredictionConfig(beta=best.beta, tau_x=tau_x, tau_v=best.tau_v)
+    chosen = NovelPath(beta=best.beta, tau_x=tau_x, tau_v=best.tau_v)
     return Calibration(chosen, tuple(grid), pseudo.novel, len(clips.video_ids))

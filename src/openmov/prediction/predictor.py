@@ -13,10 +13,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from openmov.config.schema import PredictionConfig
 from openmov.model.joint import num_views
 from openmov.model.similarity import class_probabilities
-from openmov.prediction.base_novel import average_views, base_probabilities, novel_probabilities
+from openmov.prediction.base_novel import NovelPath, average_views, base_probabilities, novel_probabilities
 from openmov.text.vocabulary import Vocabulary
 from openmov.types import ClassEmbeddings, ClipBatch, JointEmbeddings, Modality
 
@@ -33,7 +32,7 @@ class BaseNovelRule:
 
     tau: float
     """Temperature of the base path: the one of training."""
-    novel: PredictionConfig
+    novel: NovelPath
     """beta, tau_x and tau_v of the novel path."""
 
     def __call__(

@@ -1,7 +1,7 @@
 """Sentences around a class name: `a video of a person {}.`
 
-Bundled are CLIP's 28 templates for Kinetics-700 (the paper's), its 48 for UCF101 (OpenAI CLIP, data/prompts.md, MIT)
-and the bare name. Knows nothing of classes or embeddings.
+Bundled are CLIP's 28 templates for Kinetics-700 (the paper's), its 48 for UCF101 (OpenAI CLIP, data/prompts.md, MIT),
+one plain sentence (`video`, and `person` for what people do), and the bare name. Knows nothing of classes.
 """
 
 import difflib

@@ -7,7 +7,7 @@ import torch
 from torch.nn.functional import normalize
 
 from openmov.baselines.frozen_clip import FrozenCLIP, FrozenCLIPRule
-from openmov.model.backbones import CLIPBackbone
+from openmov.model.backbones.clip import CLIPBackbone
 from openmov.prediction.predictor import NetworkScorer
 from openmov.text.vocabulary import Vocabulary
 from openmov.types import ClassEmbeddings, ClipBatch, JointEmbeddings, Modality

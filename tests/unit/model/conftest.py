@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from openmov.model.backbones import CLIPBackbone
+from openmov.model.backbones.clip import CLIPBackbone
 from tiny_backbones import make_tiny_clip_folder
 
 

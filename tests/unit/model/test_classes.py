@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 
 from openmov.errors import BackboneError
-from openmov.model.backbones import CLIPBackbone
+from openmov.model.backbones.clip import CLIPBackbone
 from openmov.model.classes import embed_classes
 from tiny_backbones import make_tiny_clip_folder
 

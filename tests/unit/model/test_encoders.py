@@ -4,7 +4,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from openmov.errors import RecipeError
-from openmov.model.backbones import CLIPBackbone, ImageEncoder
+from openmov.model.backbones import ImageEncoder
+from openmov.model.backbones.clip import CLIPBackbone
 from openmov.model.encoders import (
     FrameEncoder,
     FrozenFrameEncoder,

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from openmov.config.schema import ModelConfig
 from openmov.errors import CheckpointError, RecipeError
 from openmov.model import MOV, build_model
-from openmov.model.backbones import CLIPBackbone
+from openmov.model.backbones.clip import CLIPBackbone
 from openmov.types import JointEmbeddings, Modality
 from tiny_backbones import make_tiny_clip_folder
 from tiny_batches import make_batch, rows

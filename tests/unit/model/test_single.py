@@ -6,7 +6,7 @@ from torch import nn
 
 from openmov.config.schema import ModelConfig
 from openmov.model import MOV, SingleModality, build_model
-from openmov.model.backbones import CLIPBackbone
+from openmov.model.backbones.clip import CLIPBackbone
 from openmov.types import Modality
 from tiny_batches import make_batch
 

@@ -1,13 +1,19 @@
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 import torch
 from torch import Tensor
 
-from openmov.config.schema import PredictionConfig
 from openmov.model.similarity import class_probabilities
-from openmov.prediction.base_novel import average_views, base_probabilities, novel_probabilities, path_weights
+from openmov.prediction.base_novel import (
+    NovelPath,
+    average_views,
+    base_probabilities,
+    novel_probabilities,
+    path_weights,
+)
 from openmov.types import ClassEmbeddings, JointEmbeddings, Modality
 
 V, F, A = Modality.VIDEO, Modality.FLOW, Modality.AUDIO
@@ -15,7 +21,7 @@ CLASSES = ClassEmbeddings(("a", "b"), torch.eye(2))
 TAU = 1 / math.log(3)
 """At this temperature an embedding along one of two orthogonal classes gives probabilities 3/4 and 1/4."""
 TO_A, TO_B = torch.tensor([[5.0, 0.0]]), torch.tensor([[0.0, 0.1]])
-FLAT = PredictionConfig(beta=0.25, tau_x=TAU, tau_v=TAU)
+FLAT = NovelPath(beta=0.25, tau_x=TAU, tau_v=TAU)
 
 
 def said(frozen: Tensor | None = None, **fused: Tensor) -> JointEmbeddings:
@@ -51,7 +57,7 @@ def test_novel_path_shares_beta_among_extras() -> None:
 
 
 def test_each_side_has_its_temperature() -> None:
-    config = PredictionConfig(beta=0.5, tau_x=TAU, tau_v=TAU / 2)  # 9 : 1 for the video
+    config = NovelPath(beta=0.5, tau_x=TAU, tau_v=TAU / 2)  # 9 : 1 for the video
     found = novel_probabilities(said(frozen=TO_A, video=TO_B, flow=TO_B), CLASSES, config)
     torch.testing.assert_close(found, torch.tensor([[(0.9 + 0.25) / 2, (0.1 + 0.75) / 2]]))
 
@@ -59,15 +65,15 @@ def test_each_side_has_its_temperature() -> None:
 def test_the_papers_defaults() -> None:
     """cos 0.6 and 0.8 at 0.003 and 0.01: softmax of differences of 0.2 / 0.003 and 0.2 / 0.01."""
     slanted = torch.tensor([[0.6, 0.8]])
-    found = novel_probabilities(said(frozen=slanted, video=TO_A, flow=slanted), CLASSES, PredictionConfig())
+    found = novel_probabilities(said(frozen=slanted, video=TO_A, flow=slanted), CLASSES, NovelPath())
     expected = 0.25 / (1 + math.exp(20)) + 0.75 / (1 + math.exp(0.2 / 0.003))
     assert found[0, 0].item() == pytest.approx(expected, rel=1e-3)
 
 
 def test_beta_one_and_zero_are_the_extras_and_the_video_alone() -> None:
     embeddings = said(frozen=TO_A, video=TO_B, flow=TO_B)
-    only_extra = novel_probabilities(embeddings, CLASSES, FLAT.model_copy(update={"beta": 1.0}))
-    only_video = novel_probabilities(embeddings, CLASSES, FLAT.model_copy(update={"beta": 0.0}))
+    only_extra = novel_probabilities(embeddings, CLASSES, replace(FLAT, beta=1.0))
+    only_video = novel_probabilities(embeddings, CLASSES, replace(FLAT, beta=0.0))
     torch.testing.assert_close(only_extra, torch.tensor([[0.25, 0.75]]))
     torch.testing.assert_close(only_video, torch.tensor([[0.75, 0.25]]))
 
@@ -151,7 +157,7 @@ def test_rows_are_probabilities_and_independent() -> None:
         A: torch.tensor([True, True, True, False]),
     }
     whole = JointEmbeddings(fused, present, torch.randn(4, 3, generator=generator))
-    found = novel_probabilities(whole, classes, PredictionConfig())
+    found = novel_probabilities(whole, classes, NovelPath())
     torch.testing.assert_close(found.sum(dim=1), torch.ones(4))
     for i in range(4):
         one = JointEmbeddings(
@@ -159,7 +165,7 @@ def test_rows_are_probabilities_and_independent() -> None:
             {m: x[i : i + 1] for m, x in present.items()},
             whole.frozen[i : i + 1],
         )
-        torch.testing.assert_close(novel_probabilities(one, classes, PredictionConfig())[0], found[i])
+        torch.testing.assert_close(novel_probabilities(one, classes, NovelPath())[0], found[i])
     torch.testing.assert_close(found[3], class_probabilities(whole.frozen, classes, 0.003)[3])
 
 

@@ -6,10 +6,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from openmov.config.schema import ModelConfig, PredictionConfig
+from openmov.config.schema import ModelConfig
 from openmov.data.batching import collate
 from openmov.model import build_model
-from openmov.model.backbones import CLIPBackbone
+from openmov.model.backbones.clip import CLIPBackbone
+from openmov.prediction.base_novel import NovelPath
 from openmov.prediction.predictor import (
     BaseNovelRule,
     NetworkScorer,
@@ -24,7 +25,7 @@ from tiny_batches import make_batch
 from tiny_recordings import NAMES, TAU, EchoNet, RightAngles, echo_batch, recording, towards
 
 V, F, A = Modality.VIDEO, Modality.FLOW, Modality.AUDIO
-RULE = BaseNovelRule(TAU, PredictionConfig(beta=0.25, tau_x=TAU, tau_v=TAU))
+RULE = BaseNovelRule(TAU, NovelPath(beta=0.25, tau_x=TAU, tau_v=TAU))
 BOTH = Vocabulary(("archery",), ("biking",))
 MIXED = recording([None], frozen=[towards("archery")], video=[towards("archery")], flow=[towards("biking")])
 """The video says archery, the flow biking."""
@@ -59,7 +60,7 @@ class TestPaths:
 class TestByModality:
     def test_each_stream_answers_alone(self) -> None:
         """frozen at tau: 3 to 1; the fused ones at tau_x = tau / 2: 9 to 1."""
-        rule = BaseNovelRule(TAU, PredictionConfig(beta=0.5, tau_x=TAU / 2, tau_v=1.0))
+        rule = BaseNovelRule(TAU, NovelPath(beta=0.5, tau_x=TAU / 2, tau_v=1.0))
         found = answers_by_modality(MIXED.embeddings, RightAngles()(BOTH), rule, views=1)
         assert set(found) == {"clip", "video", "flow"}
         torch.testing.assert_close(found["clip"], torch.tensor([[0.75, 0.25]]))

@@ -1,12 +1,20 @@
-"""Pretrained vision-language models, one adapter a family."""
+"""Pretrained vision-language models, one adapter a family. Each is imported when it is asked for, and not before."""
 
 from openmov.config.schema import BackboneConfig
 from openmov.model.backbones.base import Backbone, ImageEncoder
-from openmov.model.backbones.clip import CLIPBackbone
 
-__all__ = ["Backbone", "CLIPBackbone", "ImageEncoder", "load_backbone"]
+__all__ = ["CONSE", "Backbone", "ImageEncoder", "load_backbone"]
+
+CONSE = "conse"
+"""Name of the backbone that needs no hub (extra `offline`)."""
 
 
 def load_backbone(config: BackboneConfig) -> Backbone:
     """The backbone a recipe names. Raises BackboneError."""
+    if config.name == CONSE:
+        from openmov.model.backbones.conse import ConSEBackbone
+
+        return ConSEBackbone.load()
+    from openmov.model.backbones.clip import CLIPBackbone  # seconds: it brings transformers
+
     return CLIPBackbone.load(config.name, config.revision)

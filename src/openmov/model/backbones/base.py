@@ -17,8 +17,8 @@ class ImageEncoder(nn.Module):
     def layers_from_last(self) -> tuple[tuple[nn.Module, ...], ...]:
         """The encoder's layers from the last to the first, each as the modules that belong to it.
 
-        Element 0 holds what follows the last block (final norm and projection) together with that block. Stem,
-        patch and position embeddings belong to no layer: they train only when everything does.
+        Element 0 holds what follows the last block (final norm and projection, or head and classifier) together with
+        that block. Stem, patch and position embeddings belong to no layer: they train only when everything does.
         """
         raise NotImplementedError
 
@@ -67,7 +67,22 @@ class Backbone(Protocol):
 
     @property
     def temperature(self) -> float:
-        """tau of its own contrastive training (CLIP: 0.01)."""
+        """tau of its own contrastive training (CLIP: 0.01), of whichever of its parts was trained so."""
+        ...
+
+    @property
+    def tau_x(self) -> float:
+        """Temperature of trained embeddings on the novel path, where a recipe names none (CLIP: 0.01)."""
+        ...
+
+    @property
+    def tau_v(self) -> float:
+        """Temperature of its frozen frame average on the novel path, where a recipe names none (CLIP: 0.003)."""
+        ...
+
+    @property
+    def prompts(self) -> str:
+        """Template set for names it answers about without training, where nobody chose one."""
         ...
 
     @property

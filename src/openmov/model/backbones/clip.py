@@ -35,6 +35,11 @@ _HIGHEST_ID_POOLS = 2
 class CLIPBackbone:
     """Vision and text tower of one CLIP; every property is as in `Backbone`."""
 
+    prompts = "kinetics700"
+    tau_x = 0.01
+    """The paper's, as is tau_v; both for every CLIP, whatever its own temperature came to."""
+    tau_v = 0.003
+
     def __init__(self, name: str, model: Any, tokenizer: Any, preprocessing: Preprocessing, identity: str) -> None:
         self._model: Any = model.eval().requires_grad_(False)
         self._tokenizer = tokenizer

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from openmov.errors import BackboneError
-from openmov.model.backbones import CLIPBackbone
+from openmov.model.backbones.clip import CLIPBackbone
 from tiny_backbones import WORDS, make_tiny_clip_folder
 
 

@@ -3,7 +3,7 @@ import torch
 import torch.nn.functional as F
 
 from openmov.errors import BackboneError
-from openmov.model.backbones import CLIPBackbone
+from openmov.model.backbones.clip import CLIPBackbone
 from openmov.model.backbones.clip_vision import VisionBlock, interpolate_positions
 
 

@@ -9,7 +9,8 @@ from safetensors.torch import load_file, save_file
 
 from openmov.config.schema import BackboneConfig
 from openmov.errors import BackboneError
-from openmov.model.backbones import CLIPBackbone, load_backbone
+from openmov.model.backbones import load_backbone
+from openmov.model.backbones.clip import CLIPBackbone
 from openmov.model.backbones.folder import BUNDLED, CLIP_MEAN, CLIP_STD, read_preprocessing, resolve_folder
 
 Change = Callable[[Path], object]
