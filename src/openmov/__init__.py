@@ -1,6 +1,7 @@
 """openmov: open-vocabulary video classification with video frames, optical flow and sound (MOV).
 
-    Predictor, predict      what a video shows, in your own words
+    predict                 what a video shows, in your own words
+    load, Predictor         loaded once, for many calls
     load_recipe, train      a recipe, and a run trained by it on base classes
     evaluate                runs on base and novel classes, beside frozen CLIP
     Vocabulary              class names with their roles
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from openmov.api.compare import compare_runs as compare
     from openmov.api.evaluate import EvaluatedTask, write_evaluation
     from openmov.api.evaluate import evaluate_task as evaluate
-    from openmov.api.predict import predict
+    from openmov.api.predict import load, predict
     from openmov.api.predictor import Predictor
     from openmov.api.prepare import Prepared
     from openmov.api.prepare import prepare_manifest as prepare
@@ -45,7 +46,7 @@ _PLACES = {
     "openmov.api.check": ("Findings", "check=check_files"),
     "openmov.api.compare": ("compare=compare_runs",),
     "openmov.api.evaluate": ("EvaluatedTask", "evaluate=evaluate_task", "write_evaluation"),
-    "openmov.api.predict": ("predict",),
+    "openmov.api.predict": ("load", "predict"),
     "openmov.api.predictor": ("Predictor",),
     "openmov.api.prepare": ("Prepared", "prepare=prepare_manifest"),
     "openmov.api.train": ("TrainingResult", "train=run_training"),
@@ -85,6 +86,7 @@ __all__ = [
     "check",
     "compare",
     "evaluate",
+    "load",
     "load_recipe",
     "load_vocabulary",
     "predict",

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import is_dataclass
 from pathlib import Path
 from typing import Annotated, get_args, get_origin, get_type_hints
 
@@ -35,11 +36,19 @@ def function_of(verb: str) -> object:
 def options_of(verb: str) -> list[str]:
     """What `--help` must list: one a parameter, by the name it has on the command line."""
     found = []
-    for name, kind in get_type_hints(function_of(verb), include_extras=True).items():
+    for name, kind in _parameters(function_of(verb)).items():
         given = [extra.name for extra in get_args(kind) if isinstance(extra, Parameter) and extra.name]
         written = given[0] if get_origin(kind) is Annotated and given else (f"--{name}",)
         if name != "return":
             found += written
+    return found
+
+
+def _parameters(source: object) -> dict[str, object]:
+    """Its annotations; a dataclass among them is a group of options."""
+    found: dict[str, object] = {}
+    for name, kind in get_type_hints(source, include_extras=True).items():
+        found |= _parameters(kind) if is_dataclass(kind) else {name: kind}
     return found
 
 
@@ -227,7 +236,7 @@ class TestOrdinaryOutput:
         assert run([*command, "--top", "2"]) == 0
         printed = capsys.readouterr()
         lines = printed.out.strip().splitlines()
-        assert lines[0] == f"{tiny_world.clip(BASE[0])}  (video, flow, audio)"
+        assert lines[0] == f"{tiny_world.clip(BASE[0])}  (saw video, saw motion, heard sound)"
         shares = [float(line.split("%")[0]) for line in lines[1:]]
         assert shares == sorted(shares, reverse=True)
         assert len(shares) == 2

@@ -1,81 +1,94 @@
-"""What `openmov predict` does: arguments to a Predictor, labels to a vocabulary.
+"""What `openmov predict` does: choices to a Predictor, files to answers.
 
 With a run, its base names among the labels are base and all others novel; without one, the backbone alone answers
 (video), or, if more modalities are asked for, an untrained MOV down the novel path.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from openmov.api.answers import Prediction
+from openmov.api.choices import Choices
+from openmov.api.inputs import find_files
+from openmov.api.labels import choose_labels
 from openmov.api.predictor import Predictor
 from openmov.api.wiring import wire
 from openmov.config.load import change_recipe, load_recipe
 from openmov.config.schema import Recipe
 from openmov.errors import DecodeError, RecipeError
 from openmov.model.backbones.auto import AUTO, choose_backbone
-from openmov.text.labels import parse_labels
-from openmov.text.vocabulary import load_vocabulary
 
 _SHORT_SIDE_PER_CROP = 256 / 224  # ViViT: crops of 224 from a short side of 256
 
 
 def predict(
-    paths: Sequence[Path],
-    labels: Sequence[str],
+    paths: str | Path | Iterable[str | Path],
+    labels: str | Sequence[str] | None = None,
     *,
-    run: Path | None = None,
+    vocabulary: str | None = None,
+    prompts: str | None = None,
+    run: Path | str | None = None,
     backbone: str | None = None,
+    revision: str | None = None,
     top: int = 5,
+    workers: int = 1,
 ) -> list[Prediction | DecodeError]:
-    """What each file shows, in order; an unreadable file gives its DecodeError. For more choices see Predictor.
+    """What each file shows, in order; an unreadable file gives its DecodeError. For many calls, `load` once.
 
-    `backbone` is a hub name, a local folder, `conse`, or None for `choose_backbone`; with a run, where the run's
-    backbone lies now.
+    `paths`: one or several files, folders or patterns. `labels`: names, or text as on the command line (`"a, b"`, or a
+    text file); or `vocabulary`: a data set's, such as "kinetics400". `prompts`: a template set or file. `backbone`: a
+    hub name, a local folder, `conse`, or None for `choose_backbone`; with a run, where the run's backbone lies now.
     Raises VocabularyError, BackboneError, RunFolderError, CheckpointError.
     """
-    predictor = predictor_for(run, backbone)
-    return list(predictor.predict(paths, predictor.vocabulary(labels), top=top))
+    names = choose_labels(labels, vocabulary)
+    predictor = load(run, backbone=backbone, revision=revision)
+    listed = [paths] if isinstance(paths, str | Path) else list(paths)
+    found = find_files(listed, with_sound=predictor.hears)
+    return list(predictor.predict(found, predictor.vocabulary(names, prompts), top=top, workers=workers))
 
 
-def predictor_for(
-    run: Path | None,
+def load(
+    run: Path | str | None = None,
+    *,
     backbone: str | None = None,
+    revision: str | None = None,
     modalities: str | None = None,
     views: str | None = None,
     overrides: Sequence[str] = (),
 ) -> Predictor:
-    """The Predictor of a run, or of a backbone alone: frozen CLIP, or an untrained MOV for several `modalities`.
+    """A Predictor for many calls, from any thread. See `Choices`; raises what `predictor_for` raises."""
+    where = None if run is None else Path(run)
+    return predictor_for(Choices(where, backbone, revision, modalities, views, tuple(overrides)))
+
+
+def predictor_for(choices: Choices) -> Predictor:
+    """The Predictor of a run, or of a backbone alone: frozen CLIP, or an untrained MOV for several modalities.
 
     Without a run, crops have the size the backbone was pretrained at, unless an override says otherwise.
     Raises RecipeError for modalities, views or overrides that are none; what Predictor.from_run raises.
     """
-    counts = parse_views(views)
-    backbone = None if backbone == AUTO else backbone
-    if run is not None:
-        if modalities is not None:
+    counts = parse_views(choices.views)
+    backbone = None if choices.backbone == AUTO else choices.backbone
+    if choices.run is not None:
+        if choices.modalities is not None:
             raise RecipeError("--modalities", "a trained run has its own", "leave it out, or leave out --run")
-        return Predictor.from_run(run, views=counts, backbone=backbone, overrides=overrides)
-    streams = _streams(modalities)
+        return Predictor.from_run(
+            choices.run, views=counts, backbone=backbone, revision=choices.revision, overrides=choices.overrides
+        )
+    streams = _streams(choices.modalities)
     chosen = [
         f"backbone.name={json.dumps(backbone or choose_backbone())}",
+        f"backbone.revision={json.dumps(choices.revision)}",
         f"model.method={'video_only' if streams == ['video'] else 'mov'}",
         f"model.modalities={json.dumps(streams)}",
     ]
     if counts is not None:
         chosen += [f"views.num_clips={counts[0]}", f"views.num_crops={counts[1]}"]
-    wiring = wire(load_recipe("kinetics700", [*chosen, *overrides]), None)
-    return Predictor.untrained(replace(wiring, recipe=_at_size(wiring.recipe, wiring.backbone.image_size, overrides)))
-
-
-def labels_of(text: str) -> tuple[str, ...]:
-    """Names separated by commas, or the lines of a text file of that name. Raises VocabularyError."""
-    path = Path(text)
-    if path.suffix in (".txt", ".json") or path.is_file():
-        return load_vocabulary(path).names
-    return parse_labels(text)
+    wiring = wire(load_recipe("kinetics700", [*chosen, *choices.overrides]), None)
+    sized = _at_size(wiring.recipe, wiring.backbone.image_size, choices.overrides)
+    return Predictor.untrained(replace(wiring, recipe=sized))
 
 
 def parse_views(text: str | None) -> tuple[int, int] | None:

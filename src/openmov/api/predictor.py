@@ -6,7 +6,7 @@ Nothing is cached: each file is read once, its views alone, so memory does not g
 with the number of files.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from openmov.api.wiring import Wiring, wire
 from openmov.baselines.frozen_clip import FrozenCLIP, FrozenCLIPRule
 from openmov.config.load import change_recipe
 from openmov.config.schema import PredictionConfig, Recipe
+from openmov.data.ahead import in_order
 from openmov.data.batching import collate
 from openmov.data.records import Record
 from openmov.errors import DecodeError
@@ -53,15 +54,17 @@ class Predictor:
         *,
         views: tuple[int, int] | None = None,
         backbone: str | None = None,
+        revision: str | None = None,
         overrides: Sequence[str] = (),
     ) -> "Predictor":
         """A trained run, with calibrated beta and tau_v where it has them.
 
-        `views` are clips x crops, instead of the recipe's; `backbone` says where the run's backbone lies now;
-        `overrides` change the recipe or the calibrated values (`prediction.beta=0.5`).
+        `views` are clips x crops, instead of the recipe's; `backbone` says where the run's backbone lies now, and
+        `revision` which of a hub model's; `overrides` change the recipe or the calibrated values
+        (`prediction.beta=0.5`).
         Raises RunFolderError, CheckpointError, BackboneError, RecipeError.
         """
-        loaded = load_run(run, None, backbone=backbone)
+        loaded = load_run(run, None, backbone=backbone, revision=revision)
         calibrated = load_calibration(run)
         recipe = loaded.wiring.recipe
         if calibrated is not None:
@@ -98,6 +101,16 @@ class Predictor:
         """Name and identity of the backbone that answers."""
         return self._wiring.backbone.name, self._wiring.backbone.identity
 
+    @property
+    def revision(self) -> str | None:
+        """The revision a hub model was pinned to, if it was."""
+        return self._wiring.recipe.backbone.revision
+
+    @property
+    def hears(self) -> bool:
+        """Whether a file that holds nothing but sound can be answered from."""
+        return Modality.AUDIO in self._scorer.modalities
+
     def vocabulary(self, labels: Sequence[str], prompts: str | None = None) -> Vocabulary:
         """The labels with their roles: base where this predictor was trained on them.
 
@@ -118,23 +131,28 @@ class Predictor:
         return AnswerSettings("novel", **asdict(rule.novel), calibrated=self._calibrated, views=views)
 
     def predict(
-        self, paths: Sequence[Path], vocabulary: Vocabulary, *, top: int = 5
+        self, paths: Iterable[Path | DecodeError], vocabulary: Vocabulary, *, top: int = 5, workers: int = 1
     ) -> Iterator[Prediction | DecodeError]:
         """One answer a file, in order, as soon as it is known; an unreadable file gives its error instead.
 
+        An error among `paths` keeps its place. More than one of `workers` read as many files ahead of the network.
+        May be called from several threads at once.
         Raises BackboneError, before a file is opened, for names that cannot be embedded; VocabularyError for prompts
         that are none; ValueError for `top` below 1.
         """
         if top < 1:
             raise ValueError(f"top is {top}, not 1 or more")
         self._scorer.embed_classes(vocabulary)
-        for path in paths:
-            try:
-                clip = self._reader.evaluation_clip(Record(str(path), path))
-            except DecodeError as error:
-                yield error
-                continue
-            yield self._answer(path, clip, vocabulary, top)
+        for path, clip in in_order(self._read, paths, workers):
+            yield clip if isinstance(clip, DecodeError) else self._answer(path, clip, vocabulary, top)
+
+    def _read(self, path: Path | DecodeError) -> tuple[Path, Clip | DecodeError]:
+        if isinstance(path, DecodeError):
+            return Path(path.where), path
+        try:
+            return path, self._reader.evaluation_clip(Record(str(path), path))
+        except DecodeError as error:
+            return path, error
 
     def _answer(self, path: Path, clip: Clip, vocabulary: Vocabulary, top: int) -> Prediction:
         batch = collate([clip], self._scorer.modalities)

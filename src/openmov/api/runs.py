@@ -45,8 +45,11 @@ class LoadedRun:
         return BaseNovelRule(self.wiring.tau, self.wiring.novel_path)
 
 
-def load_run(path: Path, cache_folder: Path | None, *, backbone: str | None = None) -> LoadedRun:
-    """Opens a finished run; `backbone` says where its backbone lies now, if not where it lay in training.
+def load_run(
+    path: Path, cache_folder: Path | None, *, backbone: str | None = None, revision: str | None = None
+) -> LoadedRun:
+    """Opens a finished run; `backbone` says where its backbone lies now, if not where it lay in training, and
+    `revision` which of a hub model's to take.
 
     Raises RunFolderError where there is no run, CheckpointError where it is unfinished, of another format version or
     of another backbone, BackboneError where the backbone cannot be had.
@@ -54,8 +57,9 @@ def load_run(path: Path, cache_folder: Path | None, *, backbone: str | None = No
     folder = RunFolder.open(path)
     header = load_header(folder.best)
     recipe = _recipe_of(header, folder.best)
-    if backbone is not None:
-        recipe = recipe.model_copy(update={"backbone": BackboneConfig(name=backbone)})
+    if backbone is not None or revision is not None:
+        elsewhere = BackboneConfig(name=backbone or recipe.backbone.name, revision=revision)
+        recipe = recipe.model_copy(update={"backbone": elsewhere})
     wiring = wire(recipe, cache_folder)
     require_match(header, backbone_identity=wiring.backbone.identity, where=folder.best)
     return LoadedRun(folder, wiring, header)

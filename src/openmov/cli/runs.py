@@ -1,9 +1,9 @@
-"""Verbs about runs: train, evaluate, predict, compare."""
+"""Verbs about runs: train, evaluate, compare."""
 
 from pathlib import Path
 from typing import Literal
 
-from openmov.cli.options import AtLeastOne, Cache, Flag, Json, Manifest, Names, RecipeName, Set, Workers, app
+from openmov.cli.options import Cache, Flag, Json, Manifest, Names, RecipeName, Set, Workers, app
 
 
 @app.command
@@ -92,53 +92,6 @@ def evaluate(
     )
     page = None if out is None else write_evaluation(task, out, workers=workers)
     return show.evaluation(task, page, json)
-
-
-@app.command
-def predict(
-    files: tuple[Path, ...],
-    /,
-    *,
-    labels: str,
-    run: Path | None = None,
-    backbone: str | None = None,
-    modalities: str | None = None,
-    prompts: str | None = None,
-    views: str | None = None,
-    top: AtLeastOne = 5,
-    set_: Set = (),
-    json: Json = False,
-) -> int:
-    """Say what videos show, in your own words; 2 if one of them cannot be read.
-
-    Parameters
-    ----------
-    files
-        Media files.
-    labels
-        Names separated by commas (quote a name that has one), or a text file with one a line.
-    run
-        Folder of a trained run; without one, the backbone alone answers.
-    backbone
-        Hub name or local folder of a CLIP, conse (needs no hub: pip install openmov[offline]), or auto: CLIP if it is
-        in the cache or the hub answers, else conse; with a run, where its backbone lies now. [default: auto, or the
-        run's]
-    modalities
-        Without a run: video, or video,flow,audio for an untrained MOV. [default: video]
-    prompts
-        kinetics700, ucf101, video, person, none, or a text file of templates. [default: the run's, or what suits the
-        backbone: kinetics700 for CLIP, video for conse]
-    views
-        Clips x crops, such as 4x3. [default: the recipe's]
-    top
-        Answers a file.
-    """
-    from openmov.api.predict import labels_of, predictor_for
-    from openmov.cli import show
-
-    names = labels_of(labels)
-    predictor = predictor_for(run, backbone, modalities, views, set_)
-    return show.predictions(predictor, files, predictor.vocabulary(names, prompts), top, json)
 
 
 @app.command

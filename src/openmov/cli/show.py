@@ -5,7 +5,7 @@ Each function returns the exit code.
 
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -13,18 +13,13 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from openmov.api.answers import Prediction
 from openmov.api.check import Findings
 from openmov.api.demo import DemoResult
 from openmov.api.evaluate import EvaluatedTask
-from openmov.api.predictor import Predictor
 from openmov.api.prepare import Prepared
 from openmov.api.train import TrainingResult
-from openmov.errors import DecodeError
+from openmov.cli.answers import one_prediction
 from openmov.evaluation.metrics import Proportion, harmonic_mean
-from openmov.text.vocabulary import Vocabulary
-
-_BAR = 24
 
 
 def findings(found: Findings, as_json: bool) -> int:
@@ -92,43 +87,6 @@ def evaluation(task: EvaluatedTask, page: Path | None, as_json: bool) -> int:
     return 2 if task.clips.unreadable else 0
 
 
-def predictions(predictor: Predictor, files: Sequence[Path], vocabulary: Vocabulary, top: int, as_json: bool) -> int:
-    """Answers as they come, faults at the end; 2 where a file could not be read."""
-    (name, identity), settings = predictor.backbone, predictor.settings(vocabulary)
-    if not as_json:
-        print(f"backbone: {name} ({identity[:12]}); {settings}", file=sys.stderr)
-    answered: list[Prediction] = []
-    failed: list[DecodeError] = []
-    for answer in predictor.predict(files, vocabulary, top=top):
-        if isinstance(answer, DecodeError):
-            failed.append(answer)
-        elif as_json:
-            answered.append(answer)
-        else:
-            one_prediction(answer)
-            _complain(f"{answer.path}: {note}" for note in answer.notes)
-    if as_json:
-        _print_json(
-            {
-                "backbone": {"name": name, "identity": identity},
-                "vocabulary": {**asdict(vocabulary), "identity": vocabulary.identity},
-                "settings": settings.to_json(),
-                "predictions": [answer.to_json() for answer in answered],
-                "failures": [{"path": error.where, "reason": error.what} for error in failed],
-            }
-        )
-        _complain(f"{answer.path}: {note}" for answer in answered for note in answer.notes)
-    _complain(str(error) for error in failed)
-    return 2 if failed else 0
-
-
-def one_prediction(answer: Prediction) -> None:
-    """A file, what was seen and heard, and the top answers with bars."""
-    print(f"\n{answer.path}  ({', '.join(answer.modalities)})")
-    for name, probability in zip(answer.answers.names, answer.answers.probabilities, strict=True):
-        print(f"  {probability:6.1%} {'█' * round(probability * _BAR):<{_BAR}} {name}")
-
-
 def demo(result: DemoResult) -> None:
     """Both tables, the three predictions and where the page is."""
     console = Console(width=110)
@@ -136,7 +94,7 @@ def demo(result: DemoResult) -> None:
         console.print(_methods_table(task))
     print(f"\n$ {result.predict_command}")
     for answer in result.predictions:
-        one_prediction(answer)
+        print(f"\n{one_prediction(answer)}")
     print(f"\nThe report: {result.report}")
 
 

@@ -3,6 +3,7 @@
 Knows nothing of what the things are.
 """
 
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,7 +17,9 @@ def progress_bar(title: str, total: int, *, shown: bool = True) -> Iterator[Call
     """Yields a function that takes how many are done in all. Nothing is drawn for no work or with `shown` False."""
     console = Console(stderr=True, quiet=not shown or total == 0, highlight=False)
     columns = (TextColumn(title), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    bar = Progress(*columns, console=console, disable=not console.is_terminal)
+    # Lines printed meanwhile are moved above the bar, to stderr: right where both are one screen, wrong for a pipe.
+    one_screen = sys.stdout.isatty()
+    bar = Progress(*columns, console=console, disable=not console.is_terminal, redirect_stdout=one_screen)
     task = bar.add_task("", total=total)
     started, last = time.monotonic(), 0
 

@@ -7,11 +7,13 @@ Knows nothing of embeddings, prompts' words or data sets: it only refuses what c
 import difflib
 import hashlib
 import json
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from openmov.errors import VocabularyError
+from openmov.text.labels import read_labels, read_names
 
 Protocol = Literal["base", "novel", "generalised"]
 """Which classes are the possible answers: the base ones, the novel ones, or all (appendix C)."""
@@ -73,7 +75,7 @@ def _refuse_faults(base: tuple[str, ...], novel: tuple[str, ...]) -> None:
     if both:
         raise VocabularyError("vocabulary", f"both base and novel: {_shown(both)}", "give each class one role")
     for role, names in (("base", base), ("novel", novel)):
-        doubled = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
+        doubled = sorted(name for name, count in Counter(names).items() if count > 1)
         if doubled:
             raise VocabularyError(
                 "vocabulary", f"more than once among the {role} classes: {_shown(doubled)}", "once is enough"
@@ -92,20 +94,13 @@ def names_sha256(base: tuple[str, ...], novel: tuple[str, ...]) -> str:
 def load_vocabulary(path: Path) -> Vocabulary:
     """Reads a vocabulary: JSON `{"base": [...], "novel": [...], "prompts": "kinetics700"}`, or a text file of names.
 
-    A text file (one name a line, `#` comments) gives novel classes only: nothing was trained on them.
+    A text file (`read_labels`) gives novel classes only: nothing was trained on them.
     A `sha256` beside the names must be theirs; other keys (the seed of a split, say) are for people.
     Raises VocabularyError.
     """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise VocabularyError(
-            path, f"cannot be read ({type(error).__name__})", "give a JSON or text file of names"
-        ) from error
     if path.suffix == ".json":
-        return _from_json(path, text)
-    lines = [line.strip() for line in text.splitlines()]
-    return _built(path, (), tuple(line for line in lines if line and not line.startswith("#")))
+        return _from_json(path, read_names(path))
+    return _built(path, (), read_labels(path))
 
 
 def _built(path: Path, base: tuple[str, ...], novel: tuple[str, ...], prompts: str = "kinetics700") -> Vocabulary:

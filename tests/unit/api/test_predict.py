@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 import openmov
-from openmov.api.predict import labels_of, parse_views, predict, predictor_for
-from openmov.errors import DecodeError, RecipeError, VocabularyError
+from openmov.api.choices import Choices
+from openmov.api.predict import load, parse_views, predict, predictor_for
+from openmov.errors import DecodeError, RecipeError
 from tiny_backbones import make_tiny_clip_folder
 from tiny_world import BASE, NOVEL, TinyWorld
 
@@ -22,23 +23,6 @@ class TestViews:
             parse_views(text)
 
 
-class TestLabels:
-    def test_between_commas(self) -> None:
-        assert labels_of('archery, "bird chirping, tweeting"') == ("archery", "bird chirping, tweeting")
-
-    def test_lines_of_a_file(self, tmp_path: Path) -> None:
-        for name in ("names.txt", "names"):
-            (tmp_path / name).write_text("archery\n# a comment\nbird chirping, tweeting\n")
-            assert labels_of(str(tmp_path / name)) == ("archery", "bird chirping, tweeting")
-
-    def test_base_and_novel_names_of_a_vocabulary(self, tiny_world: TinyWorld) -> None:
-        assert labels_of(str(tiny_world.vocabulary)) == BASE + NOVEL
-
-    def test_a_file_that_is_not_there_is_no_class(self) -> None:
-        with pytest.raises(VocabularyError, match=r"names\.txt: cannot be read"):
-            labels_of("names.txt")
-
-
 @pytest.fixture(scope="module")
 def small(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A backbone for pictures of 32."""
@@ -47,27 +31,27 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 class TestWithoutARun:
     def test_frames_alone_are_answered_by_the_frozen_backbone(self, small: str) -> None:
-        predictor = predictor_for(None, small, views="2x1")
+        predictor = load(backbone=small, views="2x1")
         settings = predictor.settings(predictor.vocabulary(["a"]))
         assert (settings.path, settings.views) == ("frozen", "2x1")
         assert settings.tau == pytest.approx(0.05)
 
     def test_more_modalities_take_the_novel_path_with_the_papers_values(self, small: str) -> None:
-        predictor = predictor_for(None, small, "video,flow,audio")
+        predictor = load(backbone=small, modalities="video,flow,audio")
         settings = predictor.settings(predictor.vocabulary(["a"]))
         assert (settings.path, settings.beta, settings.tau_x, settings.tau_v) == ("novel", 0.25, 0.01, 0.003)
         assert settings.calibrated is False
 
     def test_pictures_have_the_size_the_backbone_was_made_for(self, small: str) -> None:
-        video = predictor_for(None, small)._wiring.recipe.video
+        video = load(backbone=small)._wiring.recipe.video
         assert (video.crop_size, video.short_side) == (32, 37)  # 224 of 256
-        chosen = predictor_for(None, small, overrides=["video.crop_size=64", "video.num_frames=2"])._wiring.recipe.video
+        chosen = load(backbone=small, overrides=["video.crop_size=64", "video.num_frames=2"])._wiring.recipe.video
         assert (chosen.crop_size, chosen.num_frames) == (64, 2)
 
     @pytest.mark.parametrize("modalities", ["", "audio", "flow,audio", "video,smell", "video;flow"])
     def test_modalities_without_video_are_refused_before_anything_is_loaded(self, modalities: str) -> None:
         with pytest.raises(RecipeError, match="--modalities: "):
-            predictor_for(None, "nobody/nothing", modalities)
+            predictor_for(Choices(backbone="nobody/nothing", modalities=modalities))
 
 
 class TestFunction:

