@@ -62,8 +62,11 @@ def calibrate_run(
     *,
     workers: int,
     shown: bool,
+    writes: bool = True,
 ) -> Calibration:
     """Trains the rehearsal by `train_part` (folder, clips -> checkpoint), chooses, and writes the choice into `run`.
+
+    With `writes` False the choice is only returned: of several processes that choose alike, one writes it down.
 
     Raises ManifestError where no clip of the held-out classes can be read, and what the training raises.
     """
@@ -78,5 +81,6 @@ def calibrate_run(
     recording = record(load_trained(wiring, best), batches)
     chosen = calibrate(recording, wiring.class_embedder(), pseudo, wiring.novel_path.tau_x)
     facts = asdict(chosen) | {"chosen": asdict(chosen.chosen)}
-    write_text(run / CALIBRATION_FILE, json.dumps(facts, indent=1, ensure_ascii=False) + "\n")
+    if writes:
+        write_text(run / CALIBRATION_FILE, json.dumps(facts, indent=1, ensure_ascii=False) + "\n")
     return chosen

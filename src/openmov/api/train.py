@@ -3,6 +3,7 @@
     manifest, vocabulary --base only--> records --prepare--> caches --train--> run folder
                                               [--calibrate: the same on four fifths of the base classes first]
 
+Started by torchrun, all processes do this together: each prepares and looks at its part of the clips, the first writes.
 What can be wrong with the recipe, the lists and the videos is found before the run folder is written, so that the
 corrected command can use the same folder.
 """
@@ -24,6 +25,7 @@ from openmov.model import JointModel
 from openmov.prediction.calibration import Calibration
 from openmov.prediction.predictor import BaseNovelRule, RecordedScorer, record
 from openmov.runtime.checkpoint import Provenance
+from openmov.runtime.distributed import World, joined_world
 from openmov.runtime.run_folder import RunFolder
 from openmov.training.loop import TrainingSummary, train
 from openmov.training.objective import BaseObjective
@@ -51,6 +53,7 @@ class _Trainer:
     resume: bool
     workers: int
     shown: bool
+    world: World
 
     def fingerprint(self, data: TrainingData) -> str:
         """Equal for two runs if and only if one may go on where the other stopped."""
@@ -59,9 +62,12 @@ class _Trainer:
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
 
     def create(self, path: Path, data: TrainingData, name: str) -> RunFolder:
-        """The run folder, made or opened."""
+        """The run folder, made by the first process or opened by all."""
         recipe = self.wiring.recipe.model_dump(mode="json") | {"name": name}
-        return RunFolder.create(path, recipe, self.fingerprint(data), resume=self.resume)
+        if self.world.first:
+            RunFolder.create(path, recipe, self.fingerprint(data), resume=self.resume)
+        self.world.wait()
+        return RunFolder.open(path, self.fingerprint(data))
 
     def objective(self, data: TrainingData) -> BaseObjective:
         """Equation 9 over the base names."""
@@ -69,19 +75,22 @@ class _Trainer:
         return BaseObjective(classes, self.wiring.recipe.training.alpha, self.wiring.tau)
 
     def train(self, folder: RunFolder, data: TrainingData) -> TrainingSummary:
-        """From the first step, or from where it stopped, to the last."""
+        """From the first step, or from where it stopped, to the last; then all processes see the checkpoints."""
         wiring, recipe = self.wiring, self.wiring.recipe
-        return train(
+        summary = train(
             wiring.network(),
             TrainingClips(wiring.reader(), data.train, recipe.training.seed, self.workers),
             self.objective(data),
             recipe.training,
             folder,
             _provenance(wiring, data),
-            validate=_validator(wiring, data, self.workers),
+            validate=_validator(wiring, data, self.workers, self.world),
             progress=self.shown,
             resume=self.resume,
+            world=self.world,
         )
+        self.world.wait()
+        return summary
 
     def rehearse(self, path: Path, data: TrainingData) -> Path:
         """The run that calibration looks at; its best checkpoint."""
@@ -111,36 +120,52 @@ def run_training(
     Raises ManifestError, VocabularyError, RecipeError, BackboneError for what is wrong with the input, RunFolderError
     where `out` holds anything else, all before anything is written there; StorageError.
     """
-    data = load_base(manifest, vocabulary, recipe.training.seed)
-    trainer = _Trainer(wire(recipe, cache_folder), resume, workers, shown)
-    fingerprint = trainer.fingerprint(data)
-    RunFolder.found(out, fingerprint, resume=resume)
+    with joined_world() as world:
+        trainer = _Trainer(wire(recipe, cache_folder), resume, workers, shown and world.first, world)
+        data = load_base(manifest, vocabulary, recipe.training.seed)
+        return _prepared_and_trained(trainer, data, out, with_calibration)
+
+
+def _prepared_and_trained(trainer: _Trainer, data: TrainingData, out: Path, with_calibration: bool) -> TrainingResult:
+    wiring, world, shown = trainer.wiring, trainer.world, trainer.shown
+    RunFolder.found(out, trainer.fingerprint(data), resume=trainer.resume)
     trainer.objective(data)
-    trainer.wiring.network()
-    prepared = prepare_training(trainer.wiring, data, workers=workers, shown=shown)
+    wiring.network()
+    prepared = prepare_training(wiring, data, workers=trainer.workers, shown=shown, world=world)
     data = data.without(prepared)
-    pseudo = rehearsal_split(trainer.wiring, data) if with_calibration else None
-    folder = trainer.create(out, data, recipe.name)
-    write_data_facts(folder, data, prepared)
+    pseudo = rehearsal_split(wiring, data) if with_calibration else None
+    folder = trainer.create(out, data, wiring.recipe.name)
+    write_data_facts(folder, data, prepared, writes=world.first)
     chosen = None
     if pseudo is not None:
-        chosen = calibrate_run(trainer.wiring, data, pseudo, out, trainer.rehearse, workers=workers, shown=shown)
+        chosen = calibrate_run(
+            wiring, data, pseudo, out, trainer.rehearse, workers=trainer.workers, shown=shown, writes=world.first
+        )
     return TrainingResult(out, trainer.train(folder, data), chosen, prepared.unreadable)
 
 
-def _validator(wiring: Wiring, data: TrainingData, workers: int) -> Callable[[JointModel], float] | None:
-    """Base accuracy on the validation clips, by the base path; None where there are none (in a rehearsal)."""
+def _validator(wiring: Wiring, data: TrainingData, workers: int, world: World) -> Callable[[JointModel], float] | None:
+    """Base accuracy on the validation clips, by the base path; None where there are none (in a rehearsal).
+
+    Each process answers for its part; right answers are counted, so the sum is exact.
+    """
     if not data.val:
         return None
+    share = world.share(len(data.val))
+    ours = data.val[share.start : share.stop]
     reader, embed = wiring.reader(), wiring.class_embedder()
     rule = BaseNovelRule(wiring.tau, wiring.novel_path)
-    truth = torch.tensor([data.vocabulary.index_of(str(clip.label)) for clip in data.val])
+    truth = torch.tensor([data.vocabulary.index_of(str(clip.label)) for clip in ours])
 
-    def validate(network: JointModel) -> float:
-        recording = record(network, evaluation_batches(reader, data.val, EVALUATION_BATCH, [], workers))
+    def num_right(network: JointModel) -> int:
+        recording = record(network, evaluation_batches(reader, ours, EVALUATION_BATCH, [], workers))
         scorer = RecordedScorer(recording, embed, rule)
         (batch,) = recording.batches()
-        return (scorer.score(batch, data.vocabulary).argmax(-1) == truth).double().mean().item()
+        return int((scorer.score(batch, data.vocabulary).argmax(-1) == truth).sum())
+
+    def validate(network: JointModel) -> float:
+        (right,) = world.sum_numbers([num_right(network) if ours else 0])
+        return right / len(data.val)
 
     return validate
 

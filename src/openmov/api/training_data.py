@@ -16,6 +16,7 @@ from openmov.data.records import Record
 from openmov.data.split import hold_out_validation
 from openmov.errors import ManifestError, RunFolderError, VocabularyError
 from openmov.runtime.atomic import write_text
+from openmov.runtime.distributed import ALONE, World
 from openmov.runtime.run_folder import RunFolder
 from openmov.text.vocabulary import Vocabulary, load_vocabulary
 
@@ -81,11 +82,26 @@ def load_base(manifest: Path, vocabulary: Path, seed: int) -> TrainingData:
     return TrainingData(base, train_records, val_records, manifest, listed.identity)
 
 
-def prepare_training(wiring: Wiring, data: TrainingData, *, workers: int, shown: bool) -> Prepared:
+def prepare_training(
+    wiring: Wiring, data: TrainingData, *, workers: int, shown: bool, world: World = ALONE
+) -> Prepared:
     """Stores the training views of the training clips and the test views of the validation clips.
 
-    Raises StorageError.
+    Several processes first store a part each; then every one goes through all clips and finds them stored, so that
+    all of them know the same readable ones. Raises StorageError.
     """
+    if world.size > 1:
+        _store(wiring, replace(data, train=_part(world, data.train), val=_part(world, data.val)), workers, shown)
+        world.wait()
+    return _store(wiring, data, workers, shown)
+
+
+def _part(world: World, records: tuple[Record, ...]) -> tuple[Record, ...]:
+    share = world.share(len(records))
+    return records[share.start : share.stop]
+
+
+def _store(wiring: Wiring, data: TrainingData, workers: int, shown: bool) -> Prepared:
     reader = wiring.reader()
     parts = [
         fill_caches(reader, records, training=training, workers=workers, title=f"preparing {name} clips", shown=shown)
@@ -97,8 +113,11 @@ def prepare_training(wiring: Wiring, data: TrainingData, *, workers: int, shown:
     )
 
 
-def write_data_facts(folder: RunFolder, data: TrainingData, prepared: Prepared) -> None:
-    """Notes in the run folder what is trained on. Raises RunFolderError where a run resumed began with other videos."""
+def write_data_facts(folder: RunFolder, data: TrainingData, prepared: Prepared, *, writes: bool = True) -> None:
+    """Notes in the run folder what is trained on, or with `writes` False only compares.
+
+    Raises RunFolderError where a run resumed began with other videos.
+    """
     path = folder.path / DATA_FILE
     facts = {
         "manifest": data.identity,
@@ -113,7 +132,8 @@ def write_data_facts(folder: RunFolder, data: TrainingData, prepared: Prepared) 
     if path.is_file() and _readable(json.loads(path.read_text(encoding="utf-8"))) != _readable(facts):
         what = f"began with other readable videos ({DATA_FILE} lists those it could not read)"
         raise RunFolderError(folder.path, what, "restore them, or choose another --out")
-    write_text(path, json.dumps(facts, indent=1, ensure_ascii=False) + "\n")
+    if writes:
+        write_text(path, json.dumps(facts, indent=1, ensure_ascii=False) + "\n")
 
 
 def _readable(facts: dict[str, Any]) -> tuple[Any, ...]:

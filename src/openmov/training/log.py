@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from io import FileIO
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 from tensorboardX import SummaryWriter
 
@@ -21,6 +22,22 @@ from openmov.training.interrupts import interrupts_deferred
 
 TIMINGS = ("clips_per_second", "data_wait_share")
 """The only fields that differ between two runs of one recipe."""
+
+
+@runtime_checkable
+class Log(Protocol):
+    """What the loop tells of itself."""
+
+    def write(self, record: Mapping[str, int | float | None], step: int) -> int:
+        """Takes one line; returns how many bytes there are now."""
+        ...
+
+
+class NoLog:
+    """Keeps nothing: for all processes of a job but the first."""
+
+    def write(self, record: Mapping[str, int | float | None], step: int) -> int:
+        return 0
 
 
 class MetricsLog:

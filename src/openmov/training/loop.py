@@ -7,13 +7,15 @@
 
 Between two updates everything that decides what follows is the weights, the optimiser, torch's random state and one
 `Position`. The checkpoint `last` holds these; it is written at intervals, after every epoch, and on Ctrl-C. The order
-of clips, and everything random about a clip, are functions of (seed, epoch, video id).
+of clips, and everything random about a clip, are functions of (seed, epoch, video id). With several processes each
+looks at its part of every step's clips and all take the same step; the first alone writes files and talks.
 Knows no model, no files and no class names: it meets them as a network, a ClipSource and an Objective.
 """
 
 import math
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Generic, Protocol, TypeVar, cast, runtime_checkable
 
@@ -23,9 +25,10 @@ from torch import nn
 from openmov.config.schema import TrainingConfig
 from openmov.errors import ManifestError, OpenMovError, RunFolderError
 from openmov.runtime.checkpoint import Provenance, is_checkpoint
+from openmov.runtime.distributed import ALONE, World
 from openmov.runtime.run_folder import RunFolder
 from openmov.training.interrupts import interrupts_deferred
-from openmov.training.log import MetricsLog, open_log
+from openmov.training.log import Log, NoLog, open_log
 from openmov.training.objective import Objective
 from openmov.training.optimizer import build_optimizer, learning_rate, set_learning_rate, trained_parameters
 from openmov.training.order import Plan, Step
@@ -34,6 +37,7 @@ from openmov.training.reading import ClipSource, read_ahead
 from openmov.training.saving import RunCheckpoints, TrainedWeights
 from openmov.training.state import Position, random_state, random_state_kept, set_random_state
 from openmov.training.step import add_gradients, not_finite
+from openmov.training.together import add_up
 from openmov.types import ClipBatch, JointEmbeddings
 
 
@@ -85,13 +89,15 @@ def train(
     progress: bool = True,
     resume: bool = False,
     checkpoint_seconds: float = 60.0,
+    world: World = ALONE,
 ) -> TrainingSummary:
     """Trains `model` (an nn.Module on its device) in place, and leaves metrics and checkpoints in `folder`.
 
     `validate` gets the network in eval mode, without gradients, after every epoch; more is better, and without it the
     newest epoch is the best. With `resume` the training goes on from the checkpoint `last`, from the start if a run
     was stopped before its first one; a finished one returns at once. `last` is written every `checkpoint_seconds`,
-    after every epoch, and on Ctrl-C, which is raised again.
+    after every epoch, and on Ctrl-C, which is raised again. Every process of `world` calls this with the same arguments
+    and a `folder` all of them see; `validate` must give all of them the same value.
 
     Raises ManifestError for clips without label or without any modality that is trained, VocabularyError for labels
     that are not base, OpenMovError naming the videos for a loss that is not finite, CheckpointError and RunFolderError
@@ -103,17 +109,18 @@ def train(
     if not parameters:
         raise OpenMovError("training", "the network has no weight that trains", "raise model.trainable_layers")
     device = next(iter(parameters.values())).device
-    with folder.locked(), random_state_kept(device):
+    with folder.locked() if world.first else nullcontext(), random_state_kept(device):
         torch.manual_seed(config.seed)
         begun = is_checkpoint(folder.last)
         if begun and not resume:
             raise RunFolderError(folder.path, "a training has begun there", "give --resume, or choose another --out")
         optimizer = build_optimizer(parameters, config)
-        checkpoints = RunCheckpoints(folder, provenance, model, optimizer, parameters)
-        run = _Run(model, source, objective, config, optimizer, checkpoints, validate, checkpoint_seconds)
+        checkpoints = RunCheckpoints(folder, provenance, model, optimizer, parameters, writes=world.first)
+        run = _Run(model, source, objective, config, optimizer, checkpoints, validate, checkpoint_seconds, world)
         if begun:
             run.restore()
-        return run.to_the_end(folder, progress)
+        run.refuse_different_starts(folder)
+        return run.to_the_end(folder, progress and world.first)
 
 
 class _Run(Generic[Network]):
@@ -129,12 +136,13 @@ class _Run(Generic[Network]):
         checkpoints: RunCheckpoints,
         validate: Callable[[Network], float] | None,
         checkpoint_seconds: float,
+        world: World,
     ) -> None:
         self.model, self.source, self.objective, self.config = model, source, objective, config
         self.optimizer, self.checkpoints = optimizer, checkpoints
-        self.validate, self.checkpoint_seconds = validate, checkpoint_seconds
+        self.validate, self.checkpoint_seconds, self.world = validate, checkpoint_seconds, world
         micro_batch_size = config.micro_batch_size or config.batch_size
-        self.plan = Plan(len(source), config.epochs, config.batch_size, micro_batch_size, config.seed)
+        self.plan = Plan(len(source), config.epochs, config.batch_size, micro_batch_size, config.seed, world)
         self.warmup_steps = round(config.warmup_epochs * self.plan.steps_per_epoch)
         self.weights = [weight for group in optimizer.param_groups for weight in group["params"]]
         self.device = self.weights[0].device
@@ -148,17 +156,28 @@ class _Run(Generic[Network]):
         set_random_state(self.random, self.device)
         self.saved_step = self.position.step
 
+    def refuse_different_starts(self, folder: RunFolder) -> None:
+        """All processes go on from one step with the weights of the first, or not at all."""
+        if self.world.sum_numbers([self.position.step]) != [self.position.step * self.world.size]:
+            what = "the processes of the job see different checkpoints"
+            raise RunFolderError(folder.path, what, "put it on a file system that all of them share")
+        self.world.copy_from_first(self.weights)
+
     def to_the_end(self, folder: RunFolder, progress: bool) -> TrainingSummary:
         before, started = self.position, time.monotonic()
         if before.epochs_done < self.config.epochs:
             with (
-                open_log(folder, before.metrics_bytes, before.step) as log,
+                self._open_log(folder) as log,
                 TrainingProgress(self.config.epochs, self.plan.steps_per_epoch, progress) as display,
             ):
                 self._epochs_saved_on_interrupt(log, display)
         return self._summary(before, time.monotonic() - started)
 
-    def _epochs_saved_on_interrupt(self, log: MetricsLog, display: TrainingProgress) -> None:
+    def _open_log(self, folder: RunFolder) -> AbstractContextManager[Log]:
+        before = self.position
+        return open_log(folder, before.metrics_bytes, before.step) if self.world.first else nullcontext(NoLog())
+
+    def _epochs_saved_on_interrupt(self, log: Log, display: TrainingProgress) -> None:
         try:
             with read_ahead(self.source, self.plan.steps_from(self.position.step)) as batches:
                 while self.position.epochs_done < self.config.epochs:
@@ -168,7 +187,7 @@ class _Run(Generic[Network]):
                 self._save_last()
             raise
 
-    def _epoch(self, batches: Iterator[ClipBatch], log: MetricsLog, display: TrainingProgress) -> None:
+    def _epoch(self, batches: Iterator[ClipBatch], log: Log, display: TrainingProgress) -> None:
         self.model.train()
         self.stepped_at = time.monotonic()
         for step in self.plan.epoch_steps(self.position.epochs_done, self.position.step):
@@ -177,9 +196,10 @@ class _Run(Generic[Network]):
                 self._save_last()
         self._finish_epoch(log, display)
 
-    def _step(self, step: Step, batches: Iterator[ClipBatch], log: MetricsLog, display: TrainingProgress) -> None:
+    def _step(self, step: Step, batches: Iterator[ClipBatch], log: Log, display: TrainingProgress) -> None:
         self.optimizer.zero_grad(set_to_none=True)
-        result = add_gradients(self.model, self.objective, step, batches, self.config, self.device)
+        ours = add_gradients(self.model, self.objective, step, batches, self.config, self.device)
+        result = add_up(self.world, self.weights, ours)
         norm = self._clipped_norm(result.video_ids)
         rate = learning_rate(step.index, self.plan.total_steps, self.warmup_steps, self.config.learning_rate)
         set_learning_rate(self.optimizer, rate)
@@ -205,7 +225,7 @@ class _Run(Generic[Network]):
             nn.utils.clip_grads_with_norm_(self.weights, self.config.gradient_clip, norm)
         return float(norm)
 
-    def _finish_epoch(self, log: MetricsLog, display: TrainingProgress) -> None:
+    def _finish_epoch(self, log: Log, display: TrainingProgress) -> None:
         epoch, step = self.position.epochs_done, self.position.step
         loss, value = self.position.loss_sum / self.plan.num_clips, self._validation()
         line = {"step": step, "epoch": epoch, "epoch_loss": loss, "validation": value}

@@ -1,13 +1,15 @@
 """Which clips every optimiser step of a training sees, as arithmetic: nothing is read, nothing remembered.
 
 The order of an epoch is a function of (seed, epoch) alone, so a training can go on from any step.
-Every clip comes exactly once an epoch; the last batch of an epoch is as small as it must be.
+Every clip comes exactly once an epoch, in one of the processes; the last batch of an epoch is as small as it must be.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+
+from openmov.runtime.distributed import ALONE, World
 
 _ORDER = 0x0C11  # sets these draws apart from others made of the same (seed, epoch)
 
@@ -21,12 +23,19 @@ class Step:
     epoch: int
     """Counted from 0."""
     micro_batches: tuple[tuple[int, ...], ...]
-    """Positions of clips, a forward pass each."""
+    """Positions of clips, a forward pass each; those of this process."""
+    elsewhere: int = 0
+    """Clips of the step that other processes look at."""
+
+    @property
+    def here(self) -> int:
+        """Clips of the step that this process looks at."""
+        return sum(map(len, self.micro_batches))
 
     @property
     def size(self) -> int:
-        """Clips of the step."""
-        return sum(map(len, self.micro_batches))
+        """Clips of the step, in all processes."""
+        return self.here + self.elsewhere
 
 
 @dataclass(frozen=True)
@@ -43,6 +52,8 @@ class Plan:
     """Clips of a forward pass, at most."""
     seed: int
     """Of the order."""
+    world: World = ALONE
+    """The processes the clips of a step are spread over; which clips a step has does not depend on it."""
 
     @property
     def steps_per_epoch(self) -> int:
@@ -60,8 +71,11 @@ class Plan:
         start = epoch * self.steps_per_epoch
         for index in range(max(start, first_step), start + self.steps_per_epoch):
             clips = order[(index - start) * self.batch_size :][: self.batch_size]
-            micro = range(0, len(clips), self.micro_batch_size)
-            yield Step(index, epoch, tuple(clips[first : first + self.micro_batch_size] for first in micro))
+            share = self.world.share(len(clips))
+            ours = clips[share.start : share.stop]
+            micro = range(0, len(ours), self.micro_batch_size)
+            parts = tuple(ours[first : first + self.micro_batch_size] for first in micro)
+            yield Step(index, epoch, parts, elsewhere=len(clips) - len(ours))
 
     def steps_from(self, first_step: int) -> Iterator[Step]:
         """Every step left from `first_step` on."""

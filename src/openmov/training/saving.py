@@ -7,6 +7,7 @@ Knows nothing of losses or clips.
 """
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -48,7 +49,11 @@ class RunCheckpoints:
         model: TrainedWeights,
         optimizer: torch.optim.Optimizer,
         parameters: Mapping[str, nn.Parameter],
+        *,
+        writes: bool = True,
     ) -> None:
+        """With `writes` False nothing is saved: the first process of a job does it for all."""
+        self._writes = writes
         self._folder = folder
         self._provenance = provenance
         self._model = model
@@ -58,19 +63,29 @@ class RunCheckpoints:
     def save_best(self, position: Position, metrics: Mapping[str, float | None]) -> None:
         """Raises StorageError."""
         header = CheckpointHeader("best", self._provenance, position.step, position.epochs_done, metrics)
-        save_checkpoint(self._folder.best, self._model.trained_state(), header)
+        self._save(self._folder.best, self._model.trained_state(), header)
 
     def save_epoch(self, position: Position, metrics: Mapping[str, float | None]) -> None:
         """The weights after the epoch just done. Raises StorageError."""
         header = CheckpointHeader("epoch", self._provenance, position.step, position.epochs_done, metrics)
-        save_checkpoint(self._folder.epoch(position.epochs_done - 1), self._model.trained_state(), header)
+        self._save(self._folder.epoch(position.epochs_done - 1), self._model.trained_state(), header)
 
     def save_last(self, position: Position, random: Mapping[str, Tensor]) -> None:
         """Everything as it is after `position`. Raises StorageError."""
         numbers = position.as_metrics()
         header = CheckpointHeader("last", self._provenance, position.step, position.epochs_done, numbers)
         state = join_resume_state(random, optimizer_tensors(self._optimizer, self._parameters))
-        save_checkpoint(self._folder.last, self._model.trained_state(), header, state)
+        self._save(self._folder.last, self._model.trained_state(), header, state)
+
+    def _save(
+        self,
+        path: Path,
+        weights: Mapping[str, Tensor],
+        header: CheckpointHeader,
+        resume: Mapping[str, Tensor] | None = None,
+    ) -> None:
+        if self._writes:
+            save_checkpoint(path, weights, header, resume)
 
     def restore(self) -> tuple[Position, dict[str, Tensor]]:
         """Puts weights and optimiser back; returns position and random state. Raises CheckpointError."""

@@ -1,12 +1,13 @@
 """The gradients of one optimiser step, added up over its micro-batches.
 
 Each micro-batch adds the sum of its clips' losses divided by the clips of the whole step, so however a batch is
-divided, its gradient is the same. Knows nothing of optimisers, files or checkpoints.
+divided, over micro-batches or over processes, its gradient is the same. Knows nothing of optimisers, files or
+checkpoints.
 """
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -29,12 +30,20 @@ class StepLoss:
 
     loss_sum: float
     """Of equation 9, over clips."""
-    by_modality: dict[str, float | None]
-    """`loss_video` ...: mean cross-entropy over the clips that have the modality; None if no clip has."""
+    sums: Mapping[Modality, float]
+    """Cross-entropy of each modality, unweighted, over the clips that have it."""
+    counts: Mapping[Modality, int]
+    """How many clips have it."""
     video_ids: tuple[str, ...]
-    """In order."""
+    """Those of this process, in order."""
     wait_seconds: float
-    """Spent waiting for the source."""
+    """Spent waiting for the source, in this process."""
+
+    @property
+    def by_modality(self) -> dict[str, float | None]:
+        """`loss_video` ...: mean cross-entropy over the clips that have the modality; None if no clip has."""
+        held = [modality for modality in Modality if modality in self.counts]
+        return {f"loss_{m}": self.sums.get(m, 0.0) / self.counts[m] if self.counts[m] else None for m in held}
 
 
 def add_gradients(
@@ -59,10 +68,11 @@ def add_gradients(
         losses.append(loss)
         video_ids.extend(batch.video_ids)
         worked_seconds += time.monotonic() - arrived
-    assert len(video_ids) == step.size, "the source gave other clips than it was asked for"
+    assert len(video_ids) == step.here, "the source gave other clips than it was asked for"
     return StepLoss(
         loss_sum=math.fsum(float(loss.total.detach()) for loss in losses),
-        by_modality=_means(losses),
+        sums={m: sum(loss.sums.get(m, 0.0) for loss in losses) for m in _held(losses)},
+        counts={m: sum(loss.counts.get(m, 0) for loss in losses) for m in _held(losses)},
         video_ids=tuple(video_ids),
         wait_seconds=time.monotonic() - began - worked_seconds,
     )
@@ -102,12 +112,8 @@ def _refuse_empty(video_ids: Sequence[str], embeddings: JointEmbeddings) -> None
     raise ManifestError("training", what, "drop these videos from the training split")
 
 
-def _means(losses: Sequence[Loss]) -> dict[str, float | None]:
-    means: dict[str, float | None] = {}
-    for modality in (m for m in Modality if any(m in loss.counts for loss in losses)):
-        count = sum(loss.counts.get(modality, 0) for loss in losses)
-        means[f"loss_{modality}"] = sum(loss.sums.get(modality, 0.0) for loss in losses) / count if count else None
-    return means
+def _held(losses: Sequence[Loss]) -> list[Modality]:
+    return [modality for modality in Modality if any(modality in loss.counts for loss in losses)]
 
 
 def _shown(video_ids: Sequence[str]) -> str:

@@ -5,6 +5,7 @@ from collections import Counter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from openmov.runtime.distributed import World
 from openmov.training.order import Plan, clip_order
 
 sizes = st.integers(1, 40)
@@ -39,3 +40,20 @@ def test_the_order_depends_on_seed_and_epoch_alone() -> None:
     assert clip_order(50, 3, 7) == clip_order(50, 3, 7)
     orders = {clip_order(50, seed, epoch) for seed in range(3) for epoch in range(3)}
     assert len(orders) == 9
+
+
+@settings(derandomize=True, deadline=None)
+@given(num_clips=sizes, batch=sizes, micro=sizes, size=st.integers(1, 5))
+def test_processes_share_every_step_and_agree_on_its_size(num_clips: int, batch: int, micro: int, size: int) -> None:
+    alone = list(Plan(num_clips, 2, batch, micro, seed=3).steps_from(0))
+    plans = [Plan(num_clips, 2, batch, micro, 3, World(rank, size)) for rank in range(size)]
+    for step, *parts in zip(alone, *(plan.steps_from(0) for plan in plans), strict=True):
+        clips = [clip for part in parts for micro_batch in part.micro_batches for clip in micro_batch]
+        assert clips == [clip for micro_batch in step.micro_batches for clip in micro_batch]
+        assert {part.size for part in parts} == {step.size}
+        assert max(part.here for part in parts) - min(part.here for part in parts) <= 1
+
+
+def test_a_process_without_clips_still_takes_the_step() -> None:
+    first, second = (next(Plan(1, 1, 8, 8, 0, World(rank, 2)).steps_from(0)) for rank in (0, 1))
+    assert (first.micro_batches, first.size, second.micro_batches, second.size) == ((), 1, ((0,),), 1)

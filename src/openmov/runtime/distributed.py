@@ -1,0 +1,156 @@
+"""The processes of one job, as torchrun starts them. The door to torch.distributed.
+
+    torchrun --nproc-per-node 2 --no-python openmov train ...     every process runs the same command
+    World                                                         which of them this one is, and what they share
+
+Alone, every operation here is nothing at all, so that one path of code serves one process and many. What is summed is
+summed by everyone in the same order: all processes hold the same numbers afterwards, to the bit.
+Knows nothing of networks, clips or files.
+"""
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+from openmov.errors import OpenMovError
+
+_CPU = torch.device("cpu")
+_PATIENCE = timedelta(hours=12)
+"""How long a process waits for another that lives; one that died is noticed at once. Preparing data may take long."""
+_BUCKET_ELEMENTS = 1 << 24
+"""Tensors are sent together up to this size (64 MB in single precision): few messages, little memory."""
+
+
+@dataclass(frozen=True)
+class World:
+    """This process among those of its job."""
+
+    rank: int = 0
+    """Its number, from 0."""
+    size: int = 1
+    """How many there are."""
+    device: torch.device = _CPU
+    """Where what is exchanged has to lie."""
+
+    @property
+    def first(self) -> bool:
+        """Whether this process writes files and talks to people for all."""
+        return self.rank == 0
+
+    def share(self, count: int) -> range:
+        """This process's part of `count` things: contiguous, in rank order, sizes differing by at most 1."""
+        return range(count * self.rank // self.size, count * (self.rank + 1) // self.size)
+
+    def wait(self) -> None:
+        """Until every process is here. Raises OpenMovError where one has stopped."""
+        self.sum_numbers([0.0])
+
+    def sum_numbers(self, numbers: Sequence[float | int]) -> list[float]:
+        """The sums over processes, in double precision. Raises OpenMovError where one has stopped."""
+        if self.size == 1:
+            return [float(number) for number in numbers]
+        sums = torch.tensor(numbers, dtype=torch.float64, device=self.device)
+        with _peers_alive():
+            dist.all_reduce(sums)
+        found: list[float] = sums.tolist()
+        return found
+
+    def sum_in_place(self, tensors: Sequence[Tensor]) -> None:
+        """Replaces each tensor by its sum over processes; all give tensors of the same shapes in the same order.
+
+        Raises OpenMovError where a process has stopped.
+        """
+        if self.size == 1:
+            return
+        with _peers_alive():
+            for bucket in _buckets(tensors):
+                together = torch.cat([tensor.reshape(-1) for tensor in bucket])
+                dist.all_reduce(together)
+                _scatter(together, bucket)
+
+    def copy_from_first(self, tensors: Sequence[Tensor]) -> None:
+        """Replaces each tensor by that of process 0. Raises OpenMovError where a process has stopped."""
+        if self.size == 1:
+            return
+        with _peers_alive():
+            for bucket in _buckets(tensors):
+                together = torch.cat([tensor.reshape(-1) for tensor in bucket])
+                dist.broadcast(together, src=0)
+                _scatter(together, bucket)
+
+
+ALONE = World()
+"""One process."""
+
+
+@contextmanager
+def joined_world() -> Iterator[World]:
+    """The world of the job this process was started in by torchrun; ALONE without one.
+
+    A process group that exists already is used and left as it is. Raises OpenMovError where the others cannot be found.
+    """
+    if not dist.is_available() or (not dist.is_initialized() and int(os.environ.get("WORLD_SIZE", "1")) == 1):
+        yield ALONE
+        return
+    ours = not dist.is_initialized()
+    device = _own_device()
+    if ours:
+        try:
+            dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=_PATIENCE)
+        except (RuntimeError, ValueError) as error:
+            what = f"the processes of the job cannot find each other ({_first_line(error)})"
+            raise OpenMovError("torchrun", what, "start all of them with one torchrun command") from error
+    try:
+        yield World(dist.get_rank(), dist.get_world_size(), device)
+    finally:
+        if ours:
+            dist.destroy_process_group()
+
+
+def _own_device() -> torch.device:
+    """The accelerator of this process, by its number on this machine; else the CPU."""
+    if not torch.cuda.is_available():
+        return torch.device("cpu")
+    device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+    torch.cuda.set_device(device)
+    return device
+
+
+@contextmanager
+def _peers_alive() -> Iterator[None]:
+    """A process that died leaves the others with an error of gloo or NCCL: both are RuntimeErrors."""
+    try:
+        yield
+    except RuntimeError as error:
+        what = f"another process of the job has stopped ({_first_line(error)})"
+        raise OpenMovError("torchrun", what, "its own message says why; go on with --resume") from error
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0][:120]
+
+
+def _buckets(tensors: Sequence[Tensor]) -> Iterator[list[Tensor]]:
+    """Consecutive tensors of one element type, together at most a bucket's size unless one alone is larger."""
+    bucket: list[Tensor] = []
+    for tensor in tensors:
+        full = sum(one.numel() for one in bucket) + tensor.numel() > _BUCKET_ELEMENTS
+        if bucket and (full or bucket[0].dtype != tensor.dtype):
+            yield bucket
+            bucket = []
+        bucket.append(tensor)
+    if bucket:
+        yield bucket
+
+
+def _scatter(together: Tensor, bucket: Sequence[Tensor]) -> None:
+    parts = torch.split(together, [tensor.numel() for tensor in bucket])
+    with torch.no_grad():
+        for tensor, part in zip(bucket, parts, strict=True):
+            tensor.copy_(part.view_as(tensor))
