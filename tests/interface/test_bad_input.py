@@ -3,6 +3,7 @@
 import errno
 import json
 import shutil
+import sys
 import wave
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -260,6 +261,7 @@ CASES: dict[str, tuple[Callable[[Place], list[str]], str]] = {
     "views of two crops": (predicted("--views", "4x2"), "--views: '4x2'"),
     "unknown modality": (predicted("--modalities", "video,smell"), "--modalities: 'video,smell'"),
     "flow alone without a run": (predicted("--modalities", "flow"), "--modalities: 'flow'"),
+    "unknown flow": (predicted("--flow", "farneback"), "--flow"),
     # backbones
     "a hub out of reach": (
         trained("--set", "backbone.name=nobody/nothing"),
@@ -473,3 +475,23 @@ class TestCheck:
         names = str(place.world.vocabulary)
         assert run(["check", str(place.world.manifest), names, "--vocabulary", names, "--json"]) == 0
         assert json.loads(capsys.readouterr().out) == {"checked": 32, "faults": [], "notes": []}
+
+
+def test_dis_is_another_flow_and_an_extra(
+    place: Place, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its entries lie beside those of TV-L1; without OpenCV it is refused, and what is stored then is whole."""
+    cache = tmp_path / "cache"
+    inputs = ["--recipe", str(place.world.recipe), "--manifest", str(place.world.manifest), "--cache", str(cache)]
+    command = ["prepare", *inputs, "--split", "val", "--workers", "1", "--flow", "dis"]
+    with monkeypatch.context() as without_opencv:
+        without_opencv.setitem(sys.modules, "cv2", None)
+        assert run(command) == 2
+        assert "openmov: flow.method: dis needs OpenCV" in capsys.readouterr().err
+    without = snapshot(cache) or {}
+    pytest.importorskip("cv2")
+    assert run(command) == 0
+    quick = snapshot(cache) or {}
+    assert without.items() < quick.items()
+    assert run(command[:-2]) == 0
+    assert quick.items() < (snapshot(cache) or {}).items()

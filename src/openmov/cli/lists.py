@@ -3,7 +3,20 @@
 from pathlib import Path
 from typing import Literal
 
-from openmov.cli.options import AtLeastOne, Cache, Flag, Json, Manifest, NotNegative, RecipeName, Set, Workers, app
+from openmov.cli.options import (
+    AtLeastOne,
+    Cache,
+    Flag,
+    FlowMethod,
+    Json,
+    Manifest,
+    NotNegative,
+    RecipeName,
+    Set,
+    Workers,
+    app,
+    with_flow,
+)
 from openmov.errors import RecipeError, VocabularyError
 
 
@@ -101,6 +114,7 @@ def prepare(
     split: Literal["train", "val", "test", "all"] = "all",
     cache: Cache = None,
     workers: Workers = 2,
+    flow: FlowMethod = None,
     set_: Set = (),
     json: Json = False,
 ) -> int:
@@ -116,5 +130,5 @@ def prepare(
     from openmov.cli import show
     from openmov.config.load import load_recipe
 
-    settings, folder = load_recipe(recipe, set_), cache or default_cache_folder()
+    settings, folder = load_recipe(recipe, with_flow(flow, set_)), cache or default_cache_folder()
     return show.prepared(prepare_manifest(settings, manifest, split, cache_folder=folder, workers=workers), json)

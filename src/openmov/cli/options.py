@@ -1,7 +1,7 @@
 """What several verbs have in common: the application, and the options they share. Imports nothing heavy."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
 from cyclopts.validators import Number
@@ -32,3 +32,12 @@ RecipeName = Annotated[str, Parameter(help="Bundled recipe, or path of a YAML fi
 Manifest = Annotated[Path, Parameter(help="CSV or JSONL with the columns path, label and split (train, val, test).")]
 Names = Annotated[Path, Parameter(help="JSON with base and novel class names, as `openmov split` writes it.")]
 Workers = Annotated[int, Parameter(validator=Number(gte=1), help="How many videos are read at a time.")]
+FlowMethod = Annotated[
+    Literal["tvl1", "dis"] | None,
+    Parameter(help="Optical flow: tvl1, or OpenCV's fast dis for a preview. [default: the recipe's]"),
+]
+
+
+def with_flow(method: str | None, overrides: tuple[str, ...]) -> tuple[str, ...]:
+    """Changes of the recipe, those of `--flow` before those of `--set`."""
+    return overrides if method is None else (f"flow.method={method}", *overrides)

@@ -12,7 +12,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from openmov.api.choices import Choices
-from openmov.cli.options import AtLeastOne, Flag, Json, Set, app
+from openmov.cli.options import AtLeastOne, Flag, FlowMethod, Json, Set, app, with_flow
 from openmov.errors import DecodeError
 
 
@@ -64,6 +64,7 @@ class NetworkAsked:
         Parameter(help="Without a run: video, or video,flow,audio for an untrained MOV. [default: video]"),
     ] = None
     views: Annotated[str | None, Parameter(help="Clips x crops, such as 4x3. [default: the recipe's]")] = None
+    flow: FlowMethod = None
     set_: Set = ()
 
 
@@ -113,4 +114,5 @@ def predict(
 
 
 def _choices(asked: NetworkAsked) -> Choices:
-    return Choices(asked.run, asked.backbone, asked.revision, asked.modalities, asked.views, asked.set_)
+    overrides = with_flow(asked.flow, asked.set_)
+    return Choices(asked.run, asked.backbone, asked.revision, asked.modalities, asked.views, overrides)

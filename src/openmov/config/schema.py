@@ -73,8 +73,13 @@ class FlowConfig(_Section):
     """A frame's successor is at least so much later."""
     flip: Literal["physical", "image"] = "physical"
     """A horizontal flip negates the horizontal displacement (physical), or not (the paper's plain image flip)."""
+    method: Literal["tvl1", "dis"] = "tvl1"
+    """tvl1 is the paper's; dis is OpenCV's fast flow, for previews (`pip install 'openmov[dis]'`)."""
+    engine: Literal["numba", "torch"] = "numba"
+    """What computes TV-L1: compiled loops on the processor, or batches on the accelerator torch finds (without one, on
+    the processor, more slowly). Stored flow serves both: they differ by rounding."""
     tvl1: TVL1Config = TVL1Config()
-    """The algorithm's parameters."""
+    """The parameters of TV-L1."""
 
 
 class AudioConfig(_Section):

@@ -9,7 +9,9 @@ resolution. Each pair is a sampled frame and its successor in the video; choosin
 Knows nothing of files and times.
 """
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import numpy as np
 import torch
@@ -20,8 +22,10 @@ from torch import Tensor
 from openmov.config.schema import FlowConfig
 from openmov.media.decode import FramePairs
 from openmov.media.sampling import Crop
+from openmov.modalities.dis import dis
 from openmov.modalities.rgb import crop_box, normalise
 from openmov.modalities.tvl1 import TVL1Parameters, grey, tvl1
+from openmov.modalities.tvl1_torch import best_device, tvl1_batch
 
 FLOW_VERSION = 2
 """Part of the key of stored flow; raised when the output of `compute_flow` or `encode_flow` changes."""
@@ -31,8 +35,13 @@ _CODES_A_SIDE = 127
 
 
 def flow_parameters(config: FlowConfig) -> dict[str, object]:
-    """What decides the codes of a pair, for their cache key: everything but the flip, which is applied when read."""
-    return config.model_dump(mode="json", exclude={"flip"})
+    """What decides the codes of a pair, for their cache key.
+
+    Not the flip, which is applied when read; not the engine, whose answers differ as those of two processors do; and
+    of the two methods, what the one taken looks at.
+    """
+    told = config.model_dump(mode="json", exclude={"flip", "engine", "method", "tvl1"})
+    return told | ({"tvl1": config.tvl1.model_dump(mode="json")} if config.method == "tvl1" else {"dis": "medium"})
 
 
 def working_size(height: int, width: int, short_side: int) -> tuple[int, int]:
@@ -42,23 +51,33 @@ def working_size(height: int, width: int, short_side: int) -> tuple[int, int]:
 
 
 def compute_flow(pairs: FramePairs, config: FlowConfig, threads: int = 1) -> Float32[np.ndarray, "time height width 2"]:
-    """TV-L1 displacement from each first frame to its second, in pixels at the working size: (horizontal, vertical).
+    """Displacement from each first frame to its second, in pixels at the working size: (horizontal, vertical).
 
     The grey frames are brought to `config.short_side` (bilinear, antialiased); smaller video is enlarged to it, so
     that the clamp of `config.max_displacement_px` means the same there. Not clamped. Pairs are spread over `threads`
-    threads; the result does not depend on their number.
+    threads, or go to torch's device together; the result does not depend on either number.
+    Raises RecipeError where the method is not installed.
     """
-    first, second = pairs.first.images, pairs.second.images
-    size = working_size(first.shape[1], first.shape[2], config.short_side)
-    parameters = TVL1Parameters(**config.tvl1.model_dump())
-
-    def one_pair(index: int) -> Float32[np.ndarray, "height width 2"]:
-        return tvl1(_working_grey(first[index], size), _working_grey(second[index], size), parameters)
-
-    if not len(first):
+    images = (*pairs.first.images, *pairs.second.images)
+    _, height, width, _ = pairs.first.images.shape
+    size = working_size(height, width, config.short_side)
+    if not images:
         return np.zeros((0, *size, 2), np.float32)
     with ThreadPoolExecutor(threads) as pool:
-        return np.stack(list(pool.map(one_pair, range(len(first)))))
+        greys = np.stack(list(pool.map(lambda image: _working_grey(image, size), images)))
+        first, second = greys[: len(greys) // 2], greys[len(greys) // 2 :]
+        if config.method == "tvl1" and config.engine == "torch":
+            return tvl1_batch(first, second, _parameters(config), best_device())
+        return np.stack(list(pool.map(_solver(config), first, second)))
+
+
+def _parameters(config: FlowConfig) -> TVL1Parameters:
+    return TVL1Parameters(**config.tvl1.model_dump())
+
+
+def _solver(config: FlowConfig) -> Callable[..., Float32[np.ndarray, "height width 2"]]:
+    """What takes one pair of grey pictures on the CPU."""
+    return dis if config.method == "dis" else partial(tvl1, parameters=_parameters(config))
 
 
 def _working_grey(image: UInt8[np.ndarray, "h w 3"], size: tuple[int, int]) -> UInt8[np.ndarray, "height width"]:

@@ -83,12 +83,9 @@ def tvl1(
     Grey pictures of at least 16 x 16 pixels. Equal pictures give exactly zero. Raises ValueError where the pictures
     are smaller or differ in size.
     """
+    check_pictures(first.shape, second.shape)
     height, width = first.shape
-    if first.shape != second.shape:
-        raise ValueError(f"pictures of one size wanted, not {first.shape} and {second.shape}")
-    if min(height, width) < SMALLEST_SIDE_PX:
-        raise ValueError(f"pictures of at least {SMALLEST_SIDE_PX} pixels a side wanted, not {height} x {width}")
-    sizes = _level_sizes(height, width, parameters)
+    sizes = level_sizes(height, width, parameters)
     flow = np.zeros((2, height * width), np.float32)
     pyramids = [_pyramid(picture, sizes) for picture in (first, second)]
     solve(*pyramids, sizes, *_numbers(parameters), parameters.scale_step, flow, *_workspace(height, width))
@@ -102,7 +99,15 @@ def grey(images: UInt8[np.ndarray, "*time height width 3"]) -> UInt8[np.ndarray,
     return luma
 
 
-def _level_sizes(height: int, width: int, parameters: TVL1Parameters) -> Int64[np.ndarray, "levels 3"]:
+def check_pictures(first: tuple[int, ...], second: tuple[int, ...]) -> None:
+    """Raises ValueError for two sizes (height, width) that are not one, or too small."""
+    if first != second:
+        raise ValueError(f"pictures of one size wanted, not {first} and {second}")
+    if min(first) < SMALLEST_SIDE_PX:
+        raise ValueError(f"pictures of at least {SMALLEST_SIDE_PX} pixels a side wanted, not {first[0]} x {first[1]}")
+
+
+def level_sizes(height: int, width: int, parameters: TVL1Parameters) -> Int64[np.ndarray, "levels 3"]:
     """Height, width and first number in the flat pyramid of every level, fine to coarse."""
     rows, start = [(height, width, 0)], 0
     for _ in range(1, parameters.num_scales):

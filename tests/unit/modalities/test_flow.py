@@ -1,5 +1,6 @@
 """Flow: a known shift, the 8-bit code, and the picture made of it."""
 
+import sys
 from collections.abc import Callable
 
 import numpy as np
@@ -8,6 +9,7 @@ import torch
 from PIL import Image, ImageFilter
 
 from openmov.config.schema import FlowConfig, TVL1Config
+from openmov.errors import RecipeError
 from openmov.media.decode import FramePairs, Frames
 from openmov.media.sampling import Crop
 from openmov.modalities.flow import (
@@ -109,6 +111,44 @@ def test_the_algorithm_has_the_recipes_parameters() -> None:
     pair = shifted_pair(3, -2)
     coarse = FlowConfig(short_side=64, tvl1=TVL1Config(num_scales=1, num_warps=1, inner_iterations=1))
     assert not np.array_equal(compute_flow(pair, coarse), compute_flow(pair, CONFIG))
+
+
+class TestEngineAndMethod:
+    def test_torch_gives_the_same_pictures(self) -> None:
+        """At most one code of the stored picture apart, and almost nowhere."""
+        pair = shifted_pair(3, -2)
+        codes = [
+            encode_flow(compute_flow(pair, FlowConfig(short_side=64, engine=engine)), 20.0).astype(int)  # type: ignore[arg-type]
+            for engine in ("numba", "torch")
+        ]
+        apart = np.abs(codes[0] - codes[1])
+        assert (apart <= 1).mean() > 0.999
+        assert (apart == 0).mean() > 0.98
+        assert np.median(codes[1][..., 0]) == 128 + round(3 / 20 * 127)
+
+    def test_torch_reads_the_recipes_parameters(self) -> None:
+        pair = shifted_pair(3, -2)
+        few = TVL1Config(num_scales=1, num_warps=1, inner_iterations=2, outer_iterations=1)
+        numba, torch_ = (
+            compute_flow(pair, FlowConfig(short_side=64, engine=engine, tvl1=few))  # type: ignore[arg-type]
+            for engine in ("numba", "torch")
+        )
+        assert np.abs(numba - torch_).max() < 1e-3
+        assert not np.array_equal(numba, compute_flow(pair, CONFIG))
+
+    def test_dis_finds_the_shift(self) -> None:
+        pytest.importorskip("cv2")
+        flow = compute_flow(shifted_pair(3, -2), FlowConfig(short_side=64, method="dis"), threads=2)
+        assert flow.shape == (1, 64, 64, 2)
+        assert np.median(flow[..., 0]) == pytest.approx(3, abs=0.2)
+        assert np.median(flow[..., 1]) == pytest.approx(-2, abs=0.2)
+        assert not np.array_equal(flow, compute_flow(shifted_pair(3, -2), CONFIG))
+
+    def test_dis_without_opencv_is_refused_in_one_line(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setitem(sys.modules, "cv2", None)
+        with pytest.raises(RecipeError, match=r"flow\.method: dis needs OpenCV.*pip install 'openmov\[dis\]'"):
+            compute_flow(shifted_pair(3, -2), FlowConfig(short_side=64, method="dis"))
+        compute_flow(shifted_pair(3, -2), CONFIG)
 
 
 def test_flow_of_the_mirrored_video_is_the_mirrored_flow_with_its_horizontal_part_negated() -> None:
@@ -217,6 +257,10 @@ def test_no_pairs_give_no_flow() -> None:
 def test_the_key_covers_what_is_stored_and_no_more() -> None:
     stored = flow_parameters(CONFIG)
     assert flow_parameters(FlowConfig(short_side=64, flip="image")) == stored
+    assert flow_parameters(FlowConfig(short_side=64, engine="torch")) == stored
+    quick = FlowConfig(short_side=64, method="dis")
+    assert flow_parameters(quick) != stored
+    assert flow_parameters(quick.model_copy(update={"tvl1": TVL1Config(tau=0.2)})) == flow_parameters(quick)
     for other in (
         FlowConfig(short_side=65),
         FlowConfig(short_side=64, max_displacement_px=5.0),
