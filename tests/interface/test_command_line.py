@@ -21,8 +21,8 @@ from tiny_world import BASE, TinyWorld
 
 HEAVY = ("torch", "transformers", "numba", "av", "numpy", "pydantic", "yaml", "PIL", "safetensors")
 VERBS = (
-    *("check", "compare", "demo", "evaluate", "predict", "prepare", "recipe", "results", "shapesav write", "split"),
-    "train",
+    *("check", "compare", "dataset", "demo", "evaluate", "predict", "prepare", "recipe", "results"),
+    *("shapesav write", "split", "train"),
 )
 
 

@@ -2,8 +2,8 @@
 
     file -> rows (rows.py) -> Records, and every fault at once (faults.py) -> Manifest
 
-Paths are relative to a root (the manifest's own folder unless another is given) and stay inside it, symbolic links
-followed. Knows nothing of what the videos hold.
+Paths are relative to a root (one that is given, else the one that the account beside the manifest declares, else the
+manifest's own folder) and stay inside it, symbolic links followed. Knows nothing of what the videos hold.
 """
 
 import csv
@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
+from openmov.data.coverage import declared_root
 from openmov.data.faults import Fault, FaultKind, FaultyManifest
 from openmov.data.records import SPLITS, Record, Split, record_of, resolver, row_faults
 from openmov.data.rows import COLUMNS, Row, read_rows
@@ -105,7 +106,7 @@ def write_manifest(path: Path, records: Sequence[Record], *, root: Path | None =
 
 
 def _root(path: Path, root: Path | None) -> Path:
-    return (path.parent if root is None else root).resolve()
+    return (root or declared_root(path) or path.parent).resolve()
 
 
 def _cells(record: Record, root: Path) -> dict[str, str]:

@@ -59,14 +59,15 @@ def pseudo_novel_split(vocabulary: Vocabulary, fraction: float = 1 / 5, *, seed:
     return split_classes(base, num_base=len(base) - held_out, seed=seed, prompts=vocabulary.prompts)
 
 
-def write_vocabulary(path: Path, vocabulary: Vocabulary, *, seed: int | None = None) -> None:
+def write_vocabulary(path: Path, vocabulary: Vocabulary, *, seed: int | None = None, note: str = "") -> None:
     """Writes JSON that `load_vocabulary` reads back, with the seed, how it was drawn and the SHA-256 of the names.
 
-    Raises StorageError.
+    A note is for people. Raises StorageError.
     """
     drawn = {} if seed is None else {"seed": seed, "generator": GENERATOR}
     names = {"base": vocabulary.base, "novel": vocabulary.novel, "prompts": vocabulary.prompts}
-    fields = {**names, **drawn, "sha256": names_sha256(vocabulary.base, vocabulary.novel)}
+    said = {"note": note} if note else {}
+    fields = {**said, **names, **drawn, "sha256": names_sha256(vocabulary.base, vocabulary.novel)}
     write_text(path, json.dumps(fields, ensure_ascii=False, indent=1) + "\n")
 
 

@@ -1,0 +1,120 @@
+"""How much of a data set is there: written beside a manifest, and read again wherever a result is made from it.
+
+    manifest.csv                the videos that are there
+    manifest.dataset.json       whose they are, where they lie, and which ones are missing or broken
+
+A manifest without such a file is the whole of what it lists. Knows nothing of how videos were found.
+"""
+
+import json
+import os
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from openmov.errors import ManifestError
+from openmov.runtime.atomic import write_text
+
+FORMAT_VERSION = 1
+"""Of the file."""
+_SUFFIX = ".dataset.json"
+_STRICT = ConfigDict(extra="forbid")
+
+
+@dataclass(frozen=True)
+class LostVideo:
+    """A listed clip that cannot be used."""
+
+    clip_id: str
+    """As the data set calls it."""
+    split: str
+    """train, val or test."""
+    label: str
+    """Its class."""
+    reason: str = ""
+    """What is wrong with its file; empty where there is none."""
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """What of a data set a manifest holds."""
+
+    __pydantic_config__ = _STRICT
+
+    dataset: str
+    """Name of the data set."""
+    title: str
+    """As its authors write it."""
+    root: str
+    """Folder of the videos, relative to the manifest's folder, or absolute."""
+    listed: dict[str, int]
+    """Clips of each split, by the official lists."""
+    missing: tuple[LostVideo, ...] = field(repr=False)
+    """Listed clips without a file."""
+    broken: tuple[LostVideo, ...] = field(repr=False)
+    """Listed clips whose file cannot be read."""
+    empty_classes: tuple[str, ...] = ()
+    """Classes without a single video; they stay possible answers."""
+    sources: tuple[tuple[str, str], ...] = ()
+    """Name and SHA-256 of every list."""
+    notes: tuple[str, ...] = ()
+    """What else a reader of results must know."""
+    official_splits: tuple[str, ...] = ()
+    """Manifests of the official splits beside this one."""
+
+    def present(self, split: str) -> int:
+        """Clips of a split that can be used."""
+        lost = sum(video.split == split for video in (*self.missing, *self.broken))
+        return self.listed.get(split, 0) - lost
+
+    def said(self, split: str) -> str:
+        """`14,012 of 15,446 test clips present`."""
+        return f"{self.present(split):,} of {self.listed.get(split, 0):,} {split} clips present"
+
+
+_COVERAGE = TypeAdapter(Coverage)
+
+
+def coverage_path(manifest: Path) -> Path:
+    """Where the coverage of a manifest is."""
+    return manifest.with_suffix(_SUFFIX)
+
+
+def write_coverage(manifest: Path, coverage: Coverage) -> None:
+    """Writes it beside the manifest. Raises StorageError."""
+    text = json.dumps({"format_version": FORMAT_VERSION, **asdict(coverage)}, indent=1, ensure_ascii=False)
+    write_text(coverage_path(manifest), text + "\n")
+
+
+def load_coverage(manifest: Path) -> Coverage | None:
+    """What lies beside the manifest; None where nothing does. Raises ManifestError for a damaged file."""
+    path = coverage_path(manifest)
+    mend = "write it anew with openmov dataset"
+    try:
+        fields = json.loads(path.read_text(encoding="utf-8"))
+        version = fields.pop("format_version")
+        if version != FORMAT_VERSION:
+            raise ManifestError(path, f"is of format version {version}, not {FORMAT_VERSION}", mend)
+        return _COVERAGE.validate_python(fields)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, ValidationError) as error:
+        raise ManifestError(path, f"is damaged ({type(error).__name__})", mend) from error
+
+
+def declared_root(manifest: Path) -> Path | None:
+    """The folder that holds a manifest's videos, where its coverage says so. Raises ManifestError."""
+    coverage = load_coverage(manifest)
+    if coverage is None:
+        return None
+    root = (manifest.parent / coverage.root).resolve()
+    if not root.is_dir():
+        what = f"the folder of its videos, {root}, is not there"
+        raise ManifestError(manifest, what, "bring it back, or write the manifest anew with openmov dataset")
+    return root
+
+
+def relative_root(videos: Path, manifest: Path) -> str:
+    """How a manifest names the folder of its videos."""
+    return os.path.relpath(videos.resolve(), manifest.parent.resolve())
