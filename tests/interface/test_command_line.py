@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -188,7 +189,12 @@ class TestJson:
     ) -> None:
         prepare = ["prepare", "--recipe", str(tiny_world.recipe), *tiny_world.inputs()]
         place = prepare.index("--vocabulary")
+        videos = tmp_path / "kinetics" / "air_drumming"
+        videos.mkdir(parents=True)
+        (videos / "a.mp4").symlink_to(shutil.copy(tiny_world.clip(BASE[0]), tmp_path / "kinetics" / "b.mp4"))
+        dataset = ["dataset", "kinetics400", "--videos", str(videos.parent), "--out", str(tmp_path / "lists")]
         commands = {
+            "dataset": (dataset, {"dataset", "listed", "present", "missing", "broken", "empty_classes", "manifest"}),
             "check": (["check", str(tiny_world.clip(BASE[0]))], {"checked", "faults", "notes"}),
             "prepare": ([*prepare[:place], *prepare[place + 2 :]], {"ready", "failed"}),
             "train": (
