@@ -9,11 +9,14 @@ with the number of files.
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import cast
 
 from torch import nn
 
 from openmov.api.answers import AnswerSettings, Prediction, ranked
 from openmov.api.runs import load_calibration, load_run, load_trained
+from openmov.api.streaming import StagedNetwork, StreamSettings
+from openmov.api.timeline import Answering, Timeline, TimelineSettings
 from openmov.api.wiring import Wiring, wire
 from openmov.baselines.frozen_clip import FrozenCLIP, FrozenCLIPRule
 from openmov.config.load import change_recipe
@@ -21,6 +24,7 @@ from openmov.config.schema import PredictionConfig, Recipe
 from openmov.data.ahead import in_order
 from openmov.data.batching import collate
 from openmov.data.records import Record
+from openmov.data.segment import file_facts
 from openmov.errors import DecodeError
 from openmov.model.joint import num_views
 from openmov.prediction.predictor import AnswerRule, BaseNovelRule, NetworkScorer, answers_by_modality
@@ -153,6 +157,23 @@ class Predictor:
             return path, self._reader.evaluation_clip(Record(str(path), path))
         except DecodeError as error:
             return path, error
+
+    def timeline(
+        self,
+        path: Path,
+        vocabulary: Vocabulary,
+        settings: TimelineSettings | None = None,
+        *,
+        top: int = 5,
+    ) -> Timeline:
+        """A long video in sliding windows: iterate over it for windows and segments, as soon as they are known.
+
+        Raises BackboneError, DecodeError, VocabularyError.
+        """
+        wiring, scorer = self._wiring, self._scorer
+        stream = StreamSettings(scorer.modalities, self._reader.pictures, wiring.recipe.audio)
+        answering = Answering(scorer.rule, scorer.embed_classes(vocabulary), vocabulary, None, top)
+        return Timeline(path, file_facts(path), cast(StagedNetwork, scorer.model), answering, stream, settings)
 
     def _answer(self, path: Path, clip: Clip, vocabulary: Vocabulary, top: int) -> Prediction:
         batch = collate([clip], self._scorer.modalities)

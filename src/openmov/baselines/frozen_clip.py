@@ -4,10 +4,11 @@ The row "CLIP" of tables 1, 2, 3, 8 and 9: an answer rule over the frozen video 
 on the novel path. Knows nothing of other modalities.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from openmov.model.backbones import Backbone
@@ -53,4 +54,17 @@ class FrozenCLIP(nn.Module):
         v = batch.frozen if batch.frozen is not None else batch.inputs[Modality.VIDEO]
         frames = v.flatten(0, 1) if batch.frozen is not None else self.encoder(v.flatten(0, 1))
         present = batch.present[Modality.VIDEO].repeat_interleave(v.shape[1])
-        return JointEmbeddings({}, {Modality.VIDEO: present}, frame_average(frames))
+        return self.join({Modality.VIDEO: frames}, {Modality.VIDEO: present})
+
+    def join(
+        self, frames: Mapping[Modality, Float[Tensor, "rows _ dim"]], present: Mapping[Modality, Bool[Tensor, "rows"]]
+    ) -> JointEmbeddings:
+        """Frame averages of v: everything after the encoder."""
+        return JointEmbeddings({}, present, frame_average(frames[Modality.VIDEO]))
+
+    def encode_inputs(self, modality: Modality, inputs: Float[Tensor, "rows ..."]) -> Float[Tensor, "rows _ dim"]:
+        """v of frames, for callers who put windows together themselves. Raises ValueError for another modality."""
+        if modality is not Modality.VIDEO:
+            raise ValueError(f"frozen CLIP looks at video, not {modality}")
+        embedded: Tensor = self.encoder(inputs)
+        return embedded

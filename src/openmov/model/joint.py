@@ -43,7 +43,19 @@ class JointModel(nn.Module):
         self.heads = nn.ModuleDict(heads)
 
     def forward(self, batch: ClipBatch) -> JointEmbeddings:
+        """One row a view, those of one video next to each other; modalities the batch lacks are absent."""
+        return self.join(self.encode(batch), self.presence(batch))
+
+    def join(
+        self, frames: Mapping[Modality, Float[Tensor, "rows _ dim"]], present: Mapping[Modality, Bool[Tensor, "rows"]]
+    ) -> JointEmbeddings:
+        """What becomes of v, f and a: everything after the encoders."""
         raise NotImplementedError
+
+    def encode_inputs(self, modality: Modality, inputs: Float[Tensor, "rows ..."]) -> Float[Tensor, "rows _ dim"]:
+        """One of v, f, a for inputs that all have the modality, for callers who put them together themselves."""
+        embedded: Tensor = self.encoders[modality.value](inputs)
+        return embedded
 
     def encode(self, batch: ClipBatch) -> dict[Modality, Float[Tensor, "rows _ dim"]]:
         """v, f, a of equation 1, raw, for the modalities that the batch and this model share."""

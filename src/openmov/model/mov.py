@@ -8,11 +8,16 @@ Before training v_m is exactly the average of CLIP's frame embeddings, and x_m t
 Knows nothing of classes, losses or files.
 """
 
+from collections.abc import Mapping
+
+from jaxtyping import Bool, Float
+from torch import Tensor
+
 from openmov.config.schema import ModelConfig
 from openmov.model.backbones.base import Backbone
 from openmov.model.fusion import AsymmetricFusion
 from openmov.model.joint import JointModel, frame_average, head_count
-from openmov.types import ClipBatch, JointEmbeddings, Modality
+from openmov.types import JointEmbeddings, Modality
 
 
 class MOV(JointModel):
@@ -49,10 +54,10 @@ class MOV(JointModel):
             mlp_ratio=config.mlp_ratio,
         )
 
-    def forward(self, batch: ClipBatch) -> JointEmbeddings:
-        """One row a view, those of one video next to each other; modalities the batch lacks are absent."""
-        frames = self.encode(batch)  # v, f, a: (rows, time, dim)
-        present = self.presence(batch)
+    def join(
+        self, frames: Mapping[Modality, Float[Tensor, "rows _ dim"]], present: Mapping[Modality, Bool[Tensor, "rows"]]
+    ) -> JointEmbeddings:
+        """`frames` are v, f and a: (rows, time, dim)."""
         video = frames.get(Modality.VIDEO)
         fused = self.fuse(self.attend(frames), video, present)  # v_m and x_m: (rows, dim)
         return JointEmbeddings(fused, present, None if video is None else frame_average(video))

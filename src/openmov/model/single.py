@@ -4,10 +4,15 @@ Video only is the frozen encoder with a trained head; flow only and audio only f
 Before training the answer is the plain average of the encoder's embeddings. Knows nothing of classes, losses or files.
 """
 
+from collections.abc import Mapping
+
+from jaxtyping import Bool, Float
+from torch import Tensor
+
 from openmov.config.schema import ModelConfig
 from openmov.model.backbones.base import Backbone
 from openmov.model.joint import JointModel
-from openmov.types import ClipBatch, JointEmbeddings, Modality
+from openmov.types import JointEmbeddings, Modality
 
 
 class SingleModality(JointModel):
@@ -36,7 +41,8 @@ class SingleModality(JointModel):
             encoder_chunk=encoder_chunk,
         )
 
-    def forward(self, batch: ClipBatch) -> JointEmbeddings:
-        """One row a view, those of one video next to each other."""
-        attended = self.attend(self.encode(batch))
-        return JointEmbeddings({m: tokens.mean(dim=1) for m, tokens in attended.items()}, self.presence(batch))
+    def join(
+        self, frames: Mapping[Modality, Float[Tensor, "rows _ dim"]], present: Mapping[Modality, Bool[Tensor, "rows"]]
+    ) -> JointEmbeddings:
+        attended = self.attend(frames)
+        return JointEmbeddings({m: tokens.mean(dim=1) for m, tokens in attended.items()}, present)

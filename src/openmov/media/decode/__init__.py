@@ -4,6 +4,7 @@
     read_frames                the pictures on screen at given times
     read_frame_pairs           the same, each with its successor in the video (for optical flow)
     read_waveform              a span of sound, mono, at a given rate
+    FrameStream, SoundStream   the same for long files: forward, one after the other, in little memory
     check_media                faults and peculiarities of a file, for people
     Decoder                    all of these as methods, for whoever reads many files: PLAIN calls them as they are,
                                GuardedDecoder in processes of their own under a time limit
@@ -14,8 +15,10 @@ pictures and sound that belong together have the same time. It knows nothing of 
 
 from openmov.media.decode.check import MediaCheck, check_media, picture_notes
 from openmov.media.decode.decoder import PLAIN, Decoder, GuardedDecoder, PlainDecoder
+from openmov.media.decode.frame_stream import FrameStream, StreamedFrame
 from openmov.media.decode.frames import FramePairs, Frames, read_frame_pairs, read_frames
 from openmov.media.decode.probe import AudioStream, MediaInfo, VideoStream, probe
+from openmov.media.decode.sound_stream import SoundStream
 from openmov.media.decode.waveform import Waveform, read_waveform
 
 __all__ = [
@@ -23,11 +26,14 @@ __all__ = [
     "AudioStream",
     "Decoder",
     "FramePairs",
+    "FrameStream",
     "Frames",
     "GuardedDecoder",
     "MediaCheck",
     "MediaInfo",
     "PlainDecoder",
+    "SoundStream",
+    "StreamedFrame",
     "VideoStream",
     "Waveform",
     "check_media",

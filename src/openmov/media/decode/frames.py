@@ -18,7 +18,7 @@ from openmov.media.decode.reader import TIME_TOLERANCE_SECONDS, VideoReader
 from openmov.media.decode.source import decode_errors
 
 LOOK_AHEAD_SECONDS = 1.0
-_LOOK_BACK_PICTURES = 16
+LOOK_BACK_PICTURES = 16
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ def read_frame_pairs(
         return FramePairs(first, _frames(reader, [pairs[index][1] for index in where], missing))
 
 
-class _Search:
+class SuccessorSearch:
     """The search for the successor of one picture."""
 
     def __init__(self, shown: Picture, earlier: tuple[Picture, ...], min_gap_seconds: float) -> None:
@@ -124,16 +124,16 @@ class _Searches:
 
     def __init__(self, min_gap_seconds: float | None) -> None:
         self.min_gap_seconds = min_gap_seconds
-        self.open: list[_Search] = []
-        self._all: dict[int, _Search] = {}
-        self._passed: deque[Picture] = deque(maxlen=_LOOK_BACK_PICTURES)
+        self.open: list[SuccessorSearch] = []
+        self._all: dict[int, SuccessorSearch] = {}
+        self._passed: deque[Picture] = deque(maxlen=LOOK_BACK_PICTURES)
 
     def jumped(self) -> None:
         self._passed.clear()
 
     def start(self, shown: Picture) -> None:
         if self.min_gap_seconds is not None and id(shown) not in self._all:
-            search = _Search(shown, tuple(self._passed), self.min_gap_seconds)
+            search = SuccessorSearch(shown, tuple(self._passed), self.min_gap_seconds)
             self._all[id(shown)] = search
             self.open.append(search)
 

@@ -36,7 +36,7 @@ class Waveform:
 
 
 _CUT_OFF_SECONDS = 0.5  # less is padding of the codec, or a header that rounds
-_Piece = tuple[float, int, np.ndarray]
+Piece = tuple[float, int, np.ndarray]
 """Resampled sound: when its run starts, how many of the run's samples came before, and the samples."""
 
 
@@ -55,7 +55,7 @@ def read_waveform(path: Path, start_seconds: float, end_seconds: float, rate_hz:
         if source.audio is None:
             return None
         heard, held_seconds = False, source.start_seconds(source.audio)
-        for run_seconds, count, piece in _resampled(source, sound_blocks(source, start_seconds, end_seconds), rate_hz):
+        for run_seconds, count, piece in resampled(source, sound_blocks(source, start_seconds, end_seconds), rate_hz):
             heard, held_seconds = True, run_seconds + (count + len(piece)) / rate_hz
             # Nudged, for a run half way between two samples must be placed alike wherever decoding began.
             _place(samples, piece, round((run_seconds - start_seconds) * rate_hz + 1e-4) + count)
@@ -67,7 +67,7 @@ def read_waveform(path: Path, start_seconds: float, end_seconds: float, rate_hz:
         return Waveform(samples, rate_hz, start_seconds, missing, source.num_damaged_sounds)
 
 
-def _resampled(source: Source, blocks: Iterator[Block], rate_hz: int) -> Iterator[_Piece]:
+def resampled(source: Source, blocks: Iterator[Block], rate_hz: int) -> Iterator[Piece]:
     """Resampled pieces; each run of blocks without a gap is resampled on its own."""
     run: _Run | None = None
     for block in blocks:
@@ -100,7 +100,7 @@ class _Run:
     def goes_on_with(self, block: Block) -> bool:
         return block.position == self.next_position and block.rate_hz == self.source_rate_hz
 
-    def push(self, samples: Float32[np.ndarray, "samples"]) -> Iterator[_Piece]:
+    def push(self, samples: Float32[np.ndarray, "samples"]) -> Iterator[Piece]:
         self.next_position += len(samples)
         kept = samples[self.to_skip :]
         self.to_skip -= len(samples) - len(kept)
@@ -113,12 +113,12 @@ class _Run:
         self.num_taken += len(kept)
         yield from self._given(self.resampler.resample(frame))
 
-    def rest(self) -> Iterator[_Piece]:
+    def rest(self) -> Iterator[Piece]:
         """What the filter still holds."""
         if self.num_taken and self.source_rate_hz != self.rate_hz:
             yield from self._given(self.resampler.resample(None))
 
-    def _given(self, frames: list[Any]) -> Iterator[_Piece]:
+    def _given(self, frames: list[Any]) -> Iterator[Piece]:
         for frame in frames:
             samples = frame.to_ndarray()[0]
             yield self.start_seconds, self.num_given, samples

@@ -1,0 +1,89 @@
+"""Spans of a file's sound with ascending starts, from one walk through the file.
+
+For long recordings: each moment is decoded once, and only what the next span may still need is kept. The samples are
+those of `read_waveform`, without the silence after the end of the sound.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+from jaxtyping import Float32
+
+from openmov.media.decode.blocks import sound_blocks
+from openmov.media.decode.source import Source, decode_errors
+from openmov.media.decode.waveform import Piece, Waveform, resampled
+
+_NEVER_SECONDS = 1e9
+
+
+class SoundStream:
+    """One play head over the sound of a file; a context manager. Raises DecodeError."""
+
+    def __init__(self, path: Path, start_seconds: float, rate_hz: int) -> None:
+        """No span may start before `start_seconds`."""
+        self._path, self._start_seconds, self._rate_hz = path, start_seconds, rate_hz
+        self._source = Source(path)
+        self._pieces: Iterator[Piece] | None = None
+        if self._source.audio is not None:
+            self._pieces = resampled(self._source, sound_blocks(self._source, start_seconds, _NEVER_SECONDS), rate_hz)
+        self._first = 0
+        self._held = np.zeros(0, np.float32)
+        self._end = 0
+
+    def __enter__(self) -> "SoundStream":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Closes the file."""
+        self._source.close()
+
+    @property
+    def held_seconds(self) -> float:
+        """Until where sound has been decoded so far."""
+        return self._start_seconds + self._end / self._rate_hz
+
+    def span(self, start_seconds: float, end_seconds: float) -> Waveform | None:
+        """The samples of a span, its start moved to the nearest one; fewer where the file's sound ends within it.
+
+        None where it ends before. Raises ValueError for a start before that of the span asked for last.
+        """
+        first, last = (round((s - self._start_seconds) * self._rate_hz) for s in (start_seconds, end_seconds))
+        if first < self._first:
+            raise ValueError(f"spans must ascend: {start_seconds} s lies before what is still held")
+        self._forget_before(first)
+        self._read_until(last)
+        if self._end <= first:
+            return None
+        return Waveform(self._held[: last - first].copy(), self._rate_hz, self._start_seconds + first / self._rate_hz)
+
+    def _forget_before(self, first: int) -> None:
+        self._held = self._held[first - self._first :].copy()
+        self._first = first
+
+    def _read_until(self, last: int) -> None:
+        with decode_errors(self._path):
+            while self._pieces is not None and self._end < last:
+                piece = next(self._pieces, None)
+                if piece is None:
+                    self._pieces = None
+                    return
+                run_seconds, count, samples = piece
+                self._place(samples, round((run_seconds - self._start_seconds) * self._rate_hz + 1e-4) + count)
+
+    def _place(self, samples: Float32[np.ndarray, "samples"], position: int) -> None:
+        """Puts a piece where it belongs; a gap before it is silence."""
+        start, end = max(position, self._first), position + len(samples)
+        if start >= end:
+            return
+        missing = end - self._first - len(self._held)
+        if missing > 0:
+            self._held = np.concatenate([self._held, np.zeros(missing, np.float32)])
+        self._held[start - self._first : end - self._first] = np.clip(samples[start - position :], -1, 1)
+        self._end = max(self._end, end)

@@ -1,0 +1,177 @@
+"""Whether any of the labels fits at all: they compete with background names, which nobody asked for.
+
+    r = log max over labels of P - log max over background of P      P: the path's probabilities over all of them
+
+"None of these" is the answer where r is below a threshold. At 0, the default, that says: some background name is more
+probable than every label. Labels and background go down the same path, with the same temperatures and weights; the
+probabilities of the labels alone, which are shown, are not touched. A run that was calibrated has thresholds of its
+own, at which `FALSE_REJECTIONS` of the known clips of held-out base classes are refused.
+
+A background name that means what a label means would be evidence for the label: for every label the nearest hundredth
+of the background, by text alone, is left out, and what reads the same.
+
+Knows nothing of files, networks and of where background names come from.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from openmov.errors import VocabularyError
+from openmov.prediction.base_novel import average_views
+from openmov.prediction.predictor import AnswerRule, EmbedClasses, Recording
+from openmov.text.vocabulary import Vocabulary
+from openmov.types import ClassEmbeddings, JointEmbeddings
+
+NONE_OF_THESE = "none of these"
+FALSE_REJECTIONS = 0.05
+"""Share of known clips that a calibrated threshold refuses, on the clips it was chosen by."""
+NEAREST_SHARE = 0.01
+_SMALLEST = 1e-30
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """Where "none of these" begins, on each path."""
+
+    base: float = 0.0
+    """Log ratio on the base path."""
+    novel: float = 0.0
+    """Log ratio on the novel path, and of a frozen backbone."""
+    calibrated: bool = False
+    """Whether they were chosen on held-out base classes."""
+
+
+@dataclass(frozen=True)
+class Fit:
+    """How well the labels fit one video, beside the background."""
+
+    log_ratio: float
+    """r: natural logarithm of the best label's probability over the best background name's."""
+    threshold: float
+    """Below it, none of the labels is the answer."""
+    background: str
+    """The background name that fits best."""
+
+    @property
+    def rejected(self) -> bool:
+        """Whether the answer is "none of these"."""
+        return self.log_ratio < self.threshold
+
+    def to_json(self) -> dict[str, object]:
+        """Plain values."""
+        return {
+            "none_of_these": self.rejected,
+            "log_ratio": self.log_ratio,
+            "threshold": self.threshold,
+            "best_background": self.background,
+        }
+
+
+class BackgroundTest:
+    """The labels of one vocabulary against a background."""
+
+    def __init__(
+        self,
+        labels: Vocabulary,
+        background: Sequence[str],
+        embed_classes: EmbedClasses,
+        rule: AnswerRule,
+        thresholds: Thresholds = Thresholds(),
+    ) -> None:
+        """Raises VocabularyError where no background name is left, BackboneError for words the backbone refuses."""
+        self._rule = rule
+        self.threshold = thresholds.novel if labels.novel else thresholds.base
+        """Of the path that these labels take."""
+        read = {_plain(name) for name in labels.names}
+        others = tuple(dict.fromkeys(name for name in background if _plain(name) not in read))
+        if not others:
+            what = "has nothing to compare the labels with: they hold every background name"
+            raise VocabularyError("--unknown", what, "ask for fewer labels, or name others with --background")
+        embedded = embed_classes(Vocabulary((), (*labels.names, *others), labels.prompts))
+        self._num_labels = len(labels.names)
+        kept = _not_nearest(embedded.vectors, self._num_labels)
+        names = tuple(embedded.names[i] for i in kept)
+        self._classes = ClassEmbeddings(names, embedded.vectors[torch.tensor(kept)])
+        # Only base names take the base path, with the background beside them; otherwise all go down the novel one.
+        self._vocabulary = (
+            Vocabulary((), names, labels.prompts) if labels.novel else Vocabulary(names, (), labels.prompts)
+        )
+
+    @property
+    def background(self) -> tuple[str, ...]:
+        """The names that the labels compete with."""
+        return self._classes.names[self._num_labels :]
+
+    def log_ratios(self, embeddings: JointEmbeddings, views: int) -> tuple[Float[Tensor, "batch"], list[str]]:
+        """r of every video, and its best background name."""
+        rows = average_views(self._rule(embeddings, self._classes, self._vocabulary), views).clamp_min(_SMALLEST).log()
+        labels = rows[:, : self._num_labels].max(dim=1).values
+        others = rows[:, self._num_labels :].max(dim=1)
+        return labels - others.values, [self.background[i] for i in others.indices.tolist()]
+
+    def fit(self, embeddings: JointEmbeddings) -> Fit:
+        """Of one video, all of whose views the rows are."""
+        views = len(next(iter(embeddings.present.values())))
+        ratios, names = self.log_ratios(embeddings, views)
+        return Fit(float(ratios[0]), self.threshold, names[0])
+
+
+def rejecting_threshold(log_ratios: Sequence[float], share: float = FALSE_REJECTIONS) -> float:
+    """The highest threshold that refuses at most `share` of these clips, all of which are known.
+
+    The (floor(share * (n + 1)))-th smallest: a further known clip like them is refused with a chance of at most
+    `share`. With too few clips to say, minus infinity would be right; the smallest of them is taken. Raises ValueError
+    for none.
+    """
+    if not log_ratios:
+        raise ValueError("no clip to choose a threshold by")
+    place = max(math.floor(share * (len(log_ratios) + 1)), 1)
+    return sorted(log_ratios)[place - 1]
+
+
+def calibrate_unknown(
+    novel_clips: Recording,
+    base_clips: Recording,
+    pseudo: Vocabulary,
+    embed_classes: EmbedClasses,
+    rule: AnswerRule,
+) -> Thresholds:
+    """Thresholds from base classes alone, a fifth of which play novel (`pseudo`).
+
+    Novel path: clips of the pseudo-novel classes, of which the network saw none, with those names as labels and the
+    pseudo-base names as background. Base path: held-back clips of the pseudo-base classes; each half of those names
+    is the labels once, with the other half as background.
+    """
+    novel = BackgroundTest(pseudo.for_protocol("novel"), pseudo.base, embed_classes, rule)
+    clips = novel_clips.where(pseudo.novel)
+    on_novel = novel.log_ratios(clips.embeddings, clips.views)[0].tolist()
+    on_base: list[float] = []
+    halves = (pseudo.base[::2], pseudo.base[1::2])
+    for labels, others in (halves, halves[::-1]):
+        clips = base_clips.where(labels)
+        if labels and others and clips.video_ids:
+            test = BackgroundTest(Vocabulary(labels, (), pseudo.prompts), others, embed_classes, rule)
+            on_base += test.log_ratios(clips.embeddings, clips.views)[0].tolist()
+    base = rejecting_threshold(on_base) if on_base else 0.0
+    return Thresholds(base, rejecting_threshold(on_novel), calibrated=True)
+
+
+def _plain(name: str) -> str:
+    return " ".join("".join(letter if letter.isalnum() else " " for letter in name.casefold()).split())
+
+
+def _not_nearest(vectors: Float[Tensor, "names dim"], num_labels: int) -> list[int]:
+    """The labels, and the background without the hundredth nearest to each of them."""
+    labels, others = vectors[:num_labels], vectors[num_labels:]
+    count = min(math.floor(NEAREST_SHARE * len(others)), len(others) - 1)
+    near: set[int] = set()
+    if count:
+        near = set((labels @ others.T).topk(count, dim=1).indices.flatten().tolist())
+    if len(near) == len(others):
+        near = set()  # labels that cover everything: better a strict comparison than none
+    return [*range(num_labels), *(num_labels + i for i in range(len(others)) if i not in near)]
