@@ -1,6 +1,7 @@
 """Laws of windows, parts and segments over many lengths, windows and hops."""
 
 import math
+from itertools import pairwise
 
 import torch
 from hypothesis import given, settings
@@ -28,9 +29,9 @@ def test_parts_partition_the_video_and_every_part_lies_under_a_window(grid) -> N
     parts = [grid.part(i) for i in range(grid.num_parts)]
     assert parts[0].start_seconds == grid.span.start_seconds
     assert math.isclose(parts[-1].end_seconds, grid.span.end_seconds)
-    assert all(math.isclose(a.end_seconds, b.start_seconds) for a, b in zip(parts, parts[1:], strict=False))
+    assert all(math.isclose(a.end_seconds, b.start_seconds) for a, b in pairwise(parts))
     windows = [grid.window(i) for i in range(grid.num_windows)]
-    assert all(a.start_seconds < b.start_seconds for a, b in zip(windows, windows[1:], strict=False))
+    assert all(a.start_seconds < b.start_seconds for a, b in pairwise(windows))
     assert all(any(window.holds(part.middle_seconds) for window in windows) for part in parts)
 
 
@@ -65,8 +66,8 @@ def test_segments_partition_the_video_and_none_is_shorter_than_asked(
     runs += segmenter.rest()
     assert runs[0].span.start_seconds == grid.span.start_seconds
     assert math.isclose(runs[-1].span.end_seconds, grid.span.end_seconds)
-    assert all(a.span.end_seconds == b.span.start_seconds for a, b in zip(runs, runs[1:], strict=False))
-    assert all(a.name_index != b.name_index for a, b in zip(runs, runs[1:], strict=False))
+    assert all(a.span.end_seconds == b.span.start_seconds for a, b in pairwise(runs))
+    assert all(a.name_index != b.name_index for a, b in pairwise(runs))
     shortest = min(min_seconds, grid.span.end_seconds - grid.span.start_seconds)
     assert all(run.span.end_seconds - run.span.start_seconds > shortest - 1e-4 for run in runs)
     assert all(0 <= run.probability <= 1 + 1e-6 for run in runs)

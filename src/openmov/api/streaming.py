@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float
@@ -27,6 +27,7 @@ CHUNK_FRAMES = 16
 Tokens = Mapping[Modality, Float[Tensor, "rows _ dim"]]
 
 
+@runtime_checkable
 class StagedNetwork(Protocol):
     """A network whose encoders can be asked apart from the rest."""
 

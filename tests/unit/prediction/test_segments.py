@@ -9,7 +9,9 @@ from openmov.media.windows import Span, window_grid
 from openmov.prediction.segments import PartAverager, Run, Segmenter
 
 
-def segments(rows: Sequence[Sequence[float]], min_seconds: float, margin: float = 0.0) -> list[tuple[float, float, int]]:
+def segments(
+    rows: Sequence[Sequence[float]], min_seconds: float, margin: float = 0.0
+) -> list[tuple[float, float, int]]:
     """Of parts of one second each, as (start, end, name)."""
     return [(run.span.start_seconds, run.span.end_seconds, run.name_index) for run in runs(rows, min_seconds, margin)]
 
@@ -65,7 +67,9 @@ def test_nothing_gives_nothing_and_one_part_one_segment() -> None:
 
 def test_a_segment_is_given_as_soon_as_the_next_has_lasted() -> None:
     segmenter = Segmenter(2.0, 0.0)
-    given = [list(segmenter.take(Span(float(s), float(s + 1)), torch.tensor(row))) for s, row in enumerate([A, A, B, B])]
+    given = [
+        list(segmenter.take(Span(float(s), float(s + 1)), torch.tensor(row))) for s, row in enumerate([A, A, B, B])
+    ]
     assert [len(found) for found in given] == [0, 0, 0, 1]
 
 
