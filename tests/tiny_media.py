@@ -73,6 +73,8 @@ class GreyEmbedder:
 
     identity: str = "grey"
     """As a backbone's."""
+    dim: int = 6
+    """Three means, three spreads."""
     calls: list[int] = field(default_factory=list)
     """Frames of each call."""
 

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from openmov.api.predict import load, predict
     from openmov.api.predictor import Predictor
     from openmov.api.prepare import Prepared
-    from openmov.api.prepare import prepare_manifest as prepare
+    from openmov.api.prepare_manifest import Preparation, PrepareOptions
+    from openmov.api.prepare_manifest import prepare_manifest as prepare
     from openmov.api.train import TrainingResult
     from openmov.api.train import run_training as train
     from openmov.config.load import bundled_recipes, change_recipe, load_recipe
@@ -48,7 +49,8 @@ _PLACES = {
     "openmov.api.evaluate": ("EvaluatedTask", "evaluate=evaluate_task", "write_evaluation"),
     "openmov.api.predict": ("load", "predict"),
     "openmov.api.predictor": ("Predictor",),
-    "openmov.api.prepare": ("Prepared", "prepare=prepare_manifest"),
+    "openmov.api.prepare": ("Prepared",),
+    "openmov.api.prepare_manifest": ("Preparation", "PrepareOptions", "prepare=prepare_manifest"),
     "openmov.api.train": ("TrainingResult", "train=run_training"),
     "openmov.config.load": ("bundled_recipes", "change_recipe", "load_recipe"),
     "openmov.config.schema": ("Recipe",),
@@ -72,6 +74,8 @@ __all__ = [
     "OpenMovError",
     "Prediction",
     "Predictor",
+    "Preparation",
+    "PrepareOptions",
     "Prepared",
     "RankedNames",
     "Recipe",

@@ -319,7 +319,7 @@ class TestDamagedVideos:
             assert [one["file"] for one in answers["failures"]] == lost
 
         prepared = ["prepare", "--recipe", str(world.recipe), "--manifest", str(world.manifest)]
-        filled = printed_json(capsys, [*prepared, "--cache", str(world.cache), "--workers", "1"], code=2)
+        filled = printed_json(capsys, [*prepared, "--cache", str(world.cache), "--engine", "threads"], code=2)
         assert (filled["ready"], {one["file"] for one in filled["failed"]}) == (28, {lost_train, lost_test})
 
     def test_a_resumed_run_refuses_other_videos(

@@ -40,6 +40,8 @@ class FrozenEmbedder:
         self._encoder = FrozenFrameEncoder(backbone.image_encoder(), backbone.dim, chunk=ENCODER_CHUNK)
         self.identity = backbone.identity
         """Hash of its weights and preprocessing."""
+        self.dim = backbone.dim
+        """Width of an embedding."""
 
     def __call__(self, images: Float[Tensor, "time 3 height width"]) -> Float[Tensor, "time dim"]:
         embedded: Tensor = self._encoder(images[None])[0]

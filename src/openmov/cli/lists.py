@@ -1,7 +1,10 @@
 """Verbs about what goes into a run: recipes, class names, manifests and the videos they list."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+from cyclopts.validators import Number
 
 from openmov.cli.options import (
     AtLeastOne,
@@ -18,6 +21,23 @@ from openmov.cli.options import (
     with_flow,
 )
 from openmov.errors import RecipeError, VocabularyError
+
+FramesFlag = Annotated[
+    bool,
+    Parameter(negative="", show_default=False, help="Store cropped frames too: another backbone needs no decoding."),
+]
+VerifyFlag = Annotated[
+    bool,
+    Parameter(negative="", show_default=False, help="Read every entry that is there, and make damaged ones anew."),
+]
+ShardText = Annotated[str | None, Parameter(help="Only one part of the list, such as 3/64: for job arrays.")]
+EngineName = Annotated[
+    Literal["processes", "threads"],
+    Parameter(help="Processes, one a core; or threads of this process, which share one copy of the backbone."),
+]
+LimitSeconds = Annotated[
+    int, Parameter(validator=Number(gte=0), help="Seconds after which a video is given up; 0 for no limit.")
+]
 
 
 @app.command
@@ -113,6 +133,12 @@ def prepare(
     manifest: Manifest,
     split: Literal["train", "val", "test", "all"] = "all",
     cache: Cache = None,
+    plan: Flag = False,
+    frames: FramesFlag = False,
+    verify: VerifyFlag = False,
+    shard: ShardText = None,
+    engine: EngineName = "processes",
+    limit: LimitSeconds = 600,
     workers: Workers = 2,
     flow: FlowMethod = None,
     set_: Set = (),
@@ -120,15 +146,26 @@ def prepare(
 ) -> int:
     """Fill the caches of flow, sound and frozen embeddings for the videos of a manifest; 2 if one cannot be read.
 
+    Says beforehand how long and how much disk it will take. Runs beside each other, on machines with a common cache
+    folder too, share the work; run again it does what is missing.
+
     Parameters
     ----------
     split
         Which videos.
+    plan
+        Only say what there is to do; a few videos are done to measure it, and thrown away.
     """
-    from openmov.api.prepare import prepare_manifest
+    from openmov.api.prepare_manifest import PrepareOptions, prepare_manifest
     from openmov.api.wiring import default_cache_folder
-    from openmov.cli import show
+    from openmov.cli import show_prepare
     from openmov.config.load import load_recipe
+    from openmov.data.shard import Shard
 
     settings, folder = load_recipe(recipe, with_flow(flow, set_)), cache or default_cache_folder()
-    return show.prepared(prepare_manifest(settings, manifest, split, cache_folder=folder, workers=workers), json)
+    options = PrepareOptions(workers, engine, frames, verify, Shard.parse(shard or "1/1"), float(limit) or None)
+    say = None if plan or json else show_prepare.plan_on_stderr
+    done = prepare_manifest(
+        settings, manifest, split, cache_folder=folder, options=options, plan_only=plan, announce=say
+    )
+    return show_prepare.prepared(done, json)

@@ -16,7 +16,6 @@ from rich.table import Table
 from openmov.api.check import Findings
 from openmov.api.demo import DemoResult
 from openmov.api.evaluate import EvaluatedTask
-from openmov.api.prepare import Prepared
 from openmov.api.train import TrainingResult
 from openmov.cli.answers import one_prediction
 from openmov.evaluation.metrics import Proportion, harmonic_mean
@@ -31,17 +30,6 @@ def findings(found: Findings, as_json: bool) -> int:
             print(line)
         print(f"{found.num_checked} checked, {_count(len(found.faults), 'fault')}")
     return 2 if found.faults else 0
-
-
-def prepared(done: Prepared, as_json: bool) -> int:
-    """What `prepare` filled, and what it could not; 2 where a video failed."""
-    failures = [{"file": str(one.record.path), "reason": one.error.what} for one in done.unreadable]
-    if as_json:
-        _print_json({"ready": len(done.records), "failed": failures})
-    else:
-        print(f"{_count(len(done.records), 'video')} ready, {len(failures)} failed")
-    _complain(str(one.error) for one in done.unreadable)
-    return 2 if failures else 0
 
 
 def training(result: TrainingResult, as_json: bool) -> None:

@@ -1,30 +1,42 @@
 """The pictures of one video's views, as network inputs: from the cache, or computed and put there.
 
     View --times--> Footage --TV-L1--> stored codes --crop, flip--> flow images
-         --crop--->         --resize--> RGB images --frozen encoder--> stored embeddings
+         --crop--->         --resize--> RGB images [stored] --frozen encoder--> stored embeddings
 
-Flow is stored before the crop, so that all crops of one moment share it; embeddings after it. Knows no network: the
-frozen video encoder comes in as a function from pictures to vectors.
+Flow is stored before the crop, so that all crops of one moment share it; embeddings after it, and so are frames where
+they are wanted: in the 8 bits to which they are resized, so that any backbone can be fed with them. Knows no network:
+the frozen video encoder comes in as a function from pictures to vectors.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Float32, UInt8
 
 from openmov.config.schema import FlowConfig, VideoConfig
+from openmov.data.entries import Entry, FileEntries
 from openmov.data.footage import Footage
 from openmov.data.records import Record
 from openmov.media.decode import PLAIN, Decoder
 from openmov.media.sampling import View
-from openmov.modalities.cache import ArrayCache, content_hash, step_key
-from openmov.modalities.flow import FLOW_VERSION, compute_flow, decode_flow, encode_flow, flow_image, flow_parameters
-from openmov.modalities.rgb import RGB_VERSION, normalise, resize_crop
+from openmov.modalities.cache import ArrayCache
+from openmov.modalities.flow import (
+    FLOW_VERSION,
+    compute_flow,
+    decode_flow,
+    encode_flow,
+    flow_image,
+    flow_parameters,
+    working_size,
+)
+from openmov.modalities.rgb import RGB_VERSION, as_floats, cut_out, normalise
 
 Images = Float[torch.Tensor, "time 3 height width"]
+Frames = UInt8[np.ndarray, "time size size 3"]
+Codes = UInt8[np.ndarray, "time height width 2"]
 
 
 @runtime_checkable
@@ -34,6 +46,11 @@ class FrameEmbedder(Protocol):
     @property
     def identity(self) -> str:
         """Hash of its weights and preprocessing."""
+        ...
+
+    @property
+    def dim(self) -> int:
+        """Width of an embedding."""
         ...
 
     def __call__(self, images: Images) -> Float[torch.Tensor, "time dim"]:
@@ -69,9 +86,11 @@ class ViewPictures:
         *,
         with_flow: bool,
         decoder: Decoder = PLAIN,
+        entries: FileEntries | None = None,
     ) -> None:
-        self._settings, self._cache, self._views, self._with_flow = settings, cache, views, with_flow
-        self._content = "" if cache is None else content_hash(record.path)
+        """`entries` are those of the record's file, where the caller has them already."""
+        self._settings, self._views, self._with_flow = settings, views, with_flow
+        self._entries = entries or FileEntries(cache, record.path)
         self._moments = list(dict.fromkeys(view.times_seconds for view in views))
         self._moment_of = [self._moments.index(view.times_seconds) for view in views]
         self._footage = Footage(
@@ -87,15 +106,36 @@ class ViewPictures:
         """What was odd in the file, as far as it had to be decoded."""
         return self._footage.notes
 
-    def store(self, embed: FrameEmbedder | None) -> None:
-        """Fills the cache: flow of every moment if it was planned, and with `embed` the embeddings of every view.
-
-        Raises DecodeError, StorageError.
+    def store(self, embed: FrameEmbedder | None, *, frames: bool = False) -> None:
+        """Fills the cache: flow of every moment if it was planned, with `embed` the embeddings of every view, with
+        `frames` its frames too. What is there already is left alone. Raises DecodeError, StorageError.
         """
         for moment in range(len(self._moments)) if self._with_flow else ():
-            self._codes(moment)
+            self._entries.fill("flow", FLOW_VERSION, self._flow_facts(moment), *self._flow_work(moment))
+        for view in range(len(self._views)) if frames else ():
+            self._entries.fill("frames", RGB_VERSION, self._frames_facts(view), *self._frames_work(view))
         if embed is not None:
-            self.embeddings(embed)
+            for view in range(len(self._views)):
+                self._entries.fill(
+                    "frozen", RGB_VERSION, self._frozen_facts(view, embed), *self._frozen_work(view, embed)
+                )
+
+    def entries(self, embed: FrameEmbedder | None, width: int, height: int, *, frames: bool = False) -> list[Entry]:
+        """What `store` would see to, whether it is there or not, for a video of that size."""
+        flow_height, flow_width = working_size(height, width, self._settings.flow.short_side)
+        found, key = [], self._entries.key
+        for moment, times in enumerate(self._moments) if self._with_flow else ():
+            named = key("flow", FLOW_VERSION, self._flow_facts(moment))
+            found.append(Entry("flow", named, len(times), 2 * flow_height * flow_width * len(times)))
+        for view, looked_at in enumerate(self._views):
+            units = len(looked_at.times_seconds)
+            if frames:
+                pixels = units * self._settings.video.crop_size**2
+                found.append(Entry("frames", key("frames", RGB_VERSION, self._frames_facts(view)), units, 3 * pixels))
+            if embed is not None:
+                named = key("frozen", RGB_VERSION, self._frozen_facts(view, embed))
+                found.append(Entry("frozen", named, units, 4 * embed.dim * units))
+        return found
 
     def flow(self) -> Float[torch.Tensor, "views time 3 height width"]:
         """Flow images of every view. Raises DecodeError; ValueError if flow was not planned."""
@@ -118,36 +158,61 @@ class ViewPictures:
         return torch.stack([self._embedding(view, embed) for view in range(len(self._views))])
 
     def _rgb(self, view: int) -> Images:
-        frames = self._footage.frames(self._moment_of[view])
-        images = resize_crop(frames, self._views[view].crop, self._settings.video.crop_size)
+        images = as_floats(self._frames(view), flip=self._views[view].crop.flip)
         return normalise(images, self._settings.mean, self._settings.std)
 
+    def _frames(self, view: int) -> Frames:
+        """Stored ones where there are any, but they are stored only where that was asked for."""
+        units, compute = self._frames_work(view)
+        if self._entries.has("frames", RGB_VERSION, self._frames_facts(view)):
+            stored: Frames = self._entries.get("frames", RGB_VERSION, self._frames_facts(view), units, compute)
+            return stored
+        return compute()
+
     def _embedding(self, view: int, embed: FrameEmbedder) -> Float[torch.Tensor, "time dim"]:
+        facts = self._frozen_facts(view, embed)
+        return torch.from_numpy(self._entries.get("frozen", RGB_VERSION, facts, *self._frozen_work(view, embed)))
+
+    def _codes(self, moment: int) -> Codes:
+        codes: Codes = self._entries.get("flow", FLOW_VERSION, self._flow_facts(moment), *self._flow_work(moment))
+        return codes
+
+    def _frames_facts(self, view: int) -> dict[str, object]:
+        crop, times = self._views[view].crop, self._views[view].times_seconds
+        box = _rounded((crop.left, crop.top, crop.width, crop.height))
+        return {"size": self._settings.video.crop_size, "times": _rounded(times), "crop": box}
+
+    def _frozen_facts(self, view: int, embed: FrameEmbedder) -> dict[str, object]:
         looked_at, crop = self._views[view], self._views[view].crop
-        facts = {
+        return {
             "backbone": embed.identity,
             "size": self._settings.video.crop_size,
             "times": _rounded(looked_at.times_seconds),
             "crop": [*_rounded((crop.left, crop.top, crop.width, crop.height)), crop.flip],
         }
-        return torch.from_numpy(
-            self._through_cache("frozen", RGB_VERSION, facts, lambda: embed(self._rgb(view)).numpy())
-        )
 
-    def _codes(self, moment: int) -> UInt8[np.ndarray, "time height width 2"]:
+    def _flow_facts(self, moment: int) -> dict[str, object]:
+        return {**flow_parameters(self._settings.flow), "times": _rounded(self._moments[moment])}
+
+    def _frames_work(self, view: int) -> tuple[int, Callable[[], Frames]]:
+        def compute() -> Frames:
+            footage, crop = self._footage.frames(self._moment_of[view]), self._views[view].crop
+            return cut_out(footage, crop, self._settings.video.crop_size)
+
+        return len(self._views[view].times_seconds), compute
+
+    def _frozen_work(
+        self, view: int, embed: FrameEmbedder
+    ) -> tuple[int, Callable[[], Float32[np.ndarray, "time dim"]]]:
+        return len(self._views[view].times_seconds), lambda: embed(self._rgb(view)).numpy()
+
+    def _flow_work(self, moment: int) -> tuple[int, Callable[[], Codes]]:
         flow, threads = self._settings.flow, self._settings.flow_threads
 
-        def compute() -> UInt8[np.ndarray, "time height width 2"]:
+        def compute() -> Codes:
             return encode_flow(compute_flow(self._footage.pairs(moment), flow, threads), flow.max_displacement_px)
 
-        facts = {**flow_parameters(flow), "times": _rounded(self._moments[moment])}
-        codes: UInt8[np.ndarray, "time height width 2"] = self._through_cache("flow", FLOW_VERSION, facts, compute)
-        return codes
-
-    def _through_cache(self, step: str, version: int, facts: Mapping[str, object], compute: Callable[[], Any]) -> Any:
-        if self._cache is None:
-            return compute()
-        return self._cache.get(step_key(self._content, step, version, facts), compute)
+        return len(self._moments[moment]), compute
 
 
 def _rounded(values: Sequence[float]) -> list[float]:

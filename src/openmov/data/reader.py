@@ -7,12 +7,14 @@ Everything random about a view's pictures is a function of (video id, seeded vie
 epoch, seed): stored flow and frozen embeddings of a view always belong together. Knows no network.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from jaxtyping import Float
 from torch import Tensor
 
 from openmov.config.schema import ViewsConfig
+from openmov.data.entries import Cost, Entry, FileEntries
 from openmov.data.pictures import FrameEmbedder, PictureSettings, ViewPictures
 from openmov.data.records import Record
 from openmov.data.segment import file_facts, span_within
@@ -22,6 +24,16 @@ from openmov.media.decode import PLAIN, Decoder, MediaInfo, picture_notes
 from openmov.media.sampling import View, ViewSettings, evaluation_views, training_view
 from openmov.modalities.cache import ArrayCache
 from openmov.types import Clip, Modality
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What filling the cache for one video came to."""
+
+    made: Mapping[str, Cost]
+    """By step; empty where everything was there."""
+    notes: tuple[str, ...]
+    """What was odd in the file, as far as it had to be decoded."""
 
 
 class ClipReader:
@@ -70,23 +82,55 @@ class ClipReader:
         sound = self.sound.evaluation_windows(record, info, self._num_views, notes) if self._hears else None
         return self._clip(record, self._evaluation_views(record, info), sound, notes)
 
-    def store(self, record: Record, *, training: bool) -> None:
+    def store(self, record: Record, *, training: bool, frames: bool = False) -> Stored:
         """Fills the cache with all that training (every seeded view) or a test will ask of this video.
 
-        Frames themselves are not stored, only their frozen embeddings. Raises DecodeError as the clips do,
-        StorageError.
+        Frames themselves are stored only where asked for, beside their frozen embeddings. What is there already is
+        left alone. Raises DecodeError as the clips do, StorageError.
         """
-        info = file_facts(record.path, self.decoder)
-        if training:
-            views = self._training_views(record, info, range(self.views.train_seeds))
-        else:
-            views = self._evaluation_views(record, info)
-        hears = self._hears and self.sound.store(record, info, self._num_views, training=training)
-        if views:
-            sees_frames = Modality.VIDEO in self.modalities
-            self._pictures(record, views).store(self.embed_frames if sees_frames else None)
-        elif not hears:
+        info, files = file_facts(record.path, self.decoder), FileEntries(self.cache, record.path)
+        views = self._all_views(record, info, training=training)
+        notes: list[str] = []
+        hears = self._hears and self.sound.store(
+            record, info, self._num_views, training=training, entries=files, notes=notes
+        )
+        if not views and not hears:
             raise self._nothing_of_use(record)
+        if views:
+            pictures = self._pictures(record, views, files)
+            pictures.store(self._embeds_frames, frames=frames and self._sees_frames)
+            notes += pictures.notes
+        return Stored(files.made, tuple(notes))
+
+    def entries(self, record: Record, *, training: bool, frames: bool = False) -> tuple[Entry, ...]:
+        """What `store` would see to, from the file's header and content hash alone; only with a cache.
+
+        Raises DecodeError.
+        """
+        info, files = file_facts(record.path, self.decoder), FileEntries(self.cache, record.path)
+        found: list[Entry] = []
+        views = self._all_views(record, info, training=training)
+        if views and info.video is not None:
+            pictures, size = self._pictures(record, views, files), (info.video.width, info.video.height)
+            found += pictures.entries(self._embeds_frames, *size, frames=frames and self._sees_frames)
+        if self._hears:
+            found += self.sound.entries(record, info, self._num_views, files, training=training)
+        if not found:
+            raise self._nothing_of_use(record)
+        return tuple(found)
+
+    def _all_views(self, record: Record, info: MediaInfo, *, training: bool) -> Sequence[View]:
+        if training:
+            return self._training_views(record, info, range(self.views.train_seeds))
+        return self._evaluation_views(record, info)
+
+    @property
+    def _sees_frames(self) -> bool:
+        return Modality.VIDEO in self.modalities
+
+    @property
+    def _embeds_frames(self) -> FrameEmbedder | None:
+        return self.embed_frames if self._sees_frames else None
 
     @property
     def _num_views(self) -> int:
@@ -144,9 +188,17 @@ class ClipReader:
             tensors[Modality.VIDEO] = pictures.rgb() if embed is None else pictures.embeddings(embed)
         return tensors, pictures.notes
 
-    def _pictures(self, record: Record, views: Sequence[View]) -> ViewPictures:
+    def _pictures(self, record: Record, views: Sequence[View], files: FileEntries | None = None) -> ViewPictures:
         with_flow = Modality.FLOW in self.modalities
-        return ViewPictures(record, views, self.pictures, self.cache, with_flow=with_flow, decoder=self.decoder)
+        return ViewPictures(
+            record,
+            views,
+            self.pictures,
+            self.cache,
+            with_flow=with_flow,
+            decoder=self.decoder,
+            entries=files,
+        )
 
     def _nothing_of_use(self, record: Record) -> DecodeError:
         wanted = " or ".join(modality for modality in Modality if modality in self.modalities)

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Float32
 from torch import Tensor
 
 from openmov.config.schema import AudioConfig
+from openmov.data.entries import Entry, FileEntries
 from openmov.data.records import Record
 from openmov.data.segment import span_within
 from openmov.media.decode import PLAIN, Decoder, MediaInfo, Waveform
@@ -27,7 +28,7 @@ from openmov.modalities.audio import (
     spec_augment,
     spectrogram,
 )
-from openmov.modalities.cache import ArrayCache, content_hash, step_key
+from openmov.modalities.cache import ArrayCache
 
 _TOLERANCE = 1.05  # codecs pad: a nominal 10 s may last a little longer
 _TRAINING_SPANS = 4
@@ -88,16 +89,40 @@ class SoundReader:
             windows.append(audio_image(crop_columns(whole, position, self.config.crop_columns)))
         return torch.stack(windows) if windows else None
 
-    def store(self, record: Record, info: MediaInfo, num_windows: int, *, training: bool) -> bool:
+    def store(
+        self,
+        record: Record,
+        info: MediaInfo,
+        num_windows: int,
+        *,
+        training: bool,
+        entries: FileEntries | None = None,
+        notes: list[str] | None = None,
+    ) -> bool:
         """Fills the cache with what training, or a test of so many windows, will ask for; whether there is any sound.
 
-        Raises DecodeError, StorageError.
+        What was odd in it is added to `notes`. Raises DecodeError, StorageError.
         """
+        oddities = _Oddities()
+        spans = self._all_spans(record, info, num_windows, training)
+        heard = [self._spectrogram(record, span, oddities, entries) is not None for span in spans]
+        if notes is not None:
+            notes += oddities.notes()
+        return any(heard)
+
+    def entries(
+        self, record: Record, info: MediaInfo, num_windows: int, files: FileEntries, *, training: bool
+    ) -> tuple[Entry, ...]:
+        """What `store` would see to, whether it is there or not."""
+        num_bytes = 4 * self.config.mel_bins * self.config.total_columns
+        spans = self._all_spans(record, info, num_windows, training)
+        keys = [files.key("audio", AUDIO_VERSION, self._facts(span)) for span in spans]
+        return tuple(Entry("audio", key, 1, num_bytes) for key in keys)
+
+    def _all_spans(self, record: Record, info: MediaInfo, num_windows: int, training: bool) -> list[_Span]:
         if training:
-            spans = self._training_spans(record, info)
-        else:
-            spans = list(dict.fromkeys(self._spans(record, info, audio_window_positions(num_windows))))
-        return any([self._spectrogram(record, span) is not None for span in spans])  # noqa: C419 (all are stored)
+            return self._training_spans(record, info)
+        return list(dict.fromkeys(self._spans(record, info, audio_window_positions(num_windows))))
 
     def _training_spans(self, record: Record, info: MediaInfo) -> list[_Span]:
         return list(dict.fromkeys(self._spans(record, info, audio_window_positions(_TRAINING_SPANS))))
@@ -117,19 +142,23 @@ class SoundReader:
         return [(span[0] + position * free, span[0] + position * free + longest) for position in positions]
 
     def _spectrogram(
-        self, record: Record, span: _Span, oddities: "_Oddities | None" = None
+        self,
+        record: Record,
+        span: _Span,
+        oddities: "_Oddities | None" = None,
+        entries: FileEntries | None = None,
     ) -> Float[Tensor, "bins columns"] | None:
-        if self.cache is None:
-            return self._compute(record, span, oddities)
-        facts = {**audio_parameters(self.config), "start": round(span[0], 6), "end": round(span[1], 6)}
-        key = step_key(content_hash(record.path), "audio", AUDIO_VERSION, facts)
-        stored = self.cache.load(key)
-        if stored is not None:
-            return torch.from_numpy(stored) if stored.size else None
-        computed = self._compute(record, span, oddities)
-        empty = np.zeros((0, 0), np.float32)  # a stream that yields nothing is remembered too
-        self.cache.store(key, empty if computed is None else computed.numpy())
-        return computed
+        def compute() -> Float32[np.ndarray, "bins columns"]:
+            computed = self._compute(record, span, oddities)
+            # A stream that yields nothing is remembered too.
+            return np.zeros((0, 0), np.float32) if computed is None else computed.numpy()
+
+        entries = entries or FileEntries(self.cache, record.path)
+        stored = entries.get("audio", AUDIO_VERSION, self._facts(span), 1, compute)
+        return torch.from_numpy(stored) if stored.size else None
+
+    def _facts(self, span: _Span) -> dict[str, object]:
+        return {**audio_parameters(self.config), "start": round(span[0], 6), "end": round(span[1], 6)}
 
     def _compute(
         self, record: Record, span: _Span, oddities: "_Oddities | None"

@@ -16,6 +16,7 @@ import functools
 import hashlib
 import json
 import logging
+import os
 import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -36,19 +37,36 @@ AnyArray = np.ndarray[Any, np.dtype[Any]]
 
 
 def content_hash(path: Path) -> str:
-    """BLAKE2b of the file's bytes, as 32 hex digits; remembered in this process while size and time stay the same.
+    """BLAKE2b of the file's bytes, as 32 hex digits; remembered in this process while its state stays the same.
 
     Raises DecodeError where the file cannot be read.
     """
+    state = file_state(path)
     try:
-        state = path.stat()
-        return _content_hash(path.resolve(), state.st_size, state.st_mtime_ns)
+        return _content_hash(path.resolve(), state)
     except OSError as error:
-        raise DecodeError(path, f"cannot be read ({error.strerror})", "check the path and its permissions") from error
+        raise _unreadable(path, error) from error
+
+
+def file_state(path: Path) -> tuple[int, ...]:
+    """Device, number, size and the times of last change of a file: other numbers once it is written to or replaced.
+
+    The file is opened, for a network file system may answer an older state for one that is not. Raises DecodeError.
+    """
+    try:
+        with path.open("rb") as file:
+            state = os.fstat(file.fileno())
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    return state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns
+
+
+def _unreadable(path: Path, error: OSError) -> DecodeError:
+    return DecodeError(path, f"cannot be read ({error.strerror})", "check the path and its permissions")
 
 
 @functools.lru_cache(maxsize=65_536)
-def _content_hash(path: Path, size: int, mtime_ns: int) -> str:
+def _content_hash(path: Path, state: tuple[int, ...]) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, _new_hash).hexdigest()
 
@@ -106,8 +124,8 @@ class ArrayCache:
         self.misses += array is None
         return array
 
-    def store(self, key: str, array: AnyArray) -> None:
-        """Writes the entry, whole or not at all, in place of an older one.
+    def store(self, key: str, array: AnyArray) -> int:
+        """Writes the entry, whole or not at all, in place of an older one; returns its size on disk in bytes.
 
         Raises StorageError; ValueError for elements that are Python objects.
         """
@@ -116,6 +134,7 @@ class ArrayCache:
         with atomic_file(path) as temporary, temporary.open("wb") as file:
             file.write(body)
             file.write(_seal(key, memoryview(body)))
+        return len(body) + _DIGEST_BYTES
 
     def get(self, key: str, compute: Callable[[], AnyArray]) -> AnyArray:
         """The entry; where there is none, what `compute` returns, stored first. Raises StorageError."""

@@ -34,13 +34,25 @@ def resize_crop(
 
     Equal to PIL's `Image.resize((size, size), BICUBIC, box=crop_box(...))`: the aspect is that of the crop, not kept.
     """
+    return as_floats(cut_out(images, crop, size), flip=crop.flip)
+
+
+def cut_out(
+    images: UInt8[np.ndarray, "time height width 3"], crop: Crop, size: int
+) -> UInt8[np.ndarray, "time size size 3"]:
+    """The region of every frame, resized and not mirrored, in the 8 bits PIL resizes to: what is worth storing."""
     box = crop_box(crop, images.shape[1], images.shape[2])
     resized = np.empty((len(images), size, size, 3), np.uint8)
     for target, image in zip(resized, images, strict=True):
         target[:] = np.asarray(Image.fromarray(image).resize((size, size), Image.Resampling.BICUBIC, box=box))
-    channels_first = torch.from_numpy(resized).permute(0, 3, 1, 2).to(torch.float32, copy=True)
+    return resized
+
+
+def as_floats(images: UInt8[np.ndarray, "time height width 3"], *, flip: bool) -> Float[Tensor, "time 3 height width"]:
+    """In [0, 1], mirrored if `flip`."""
+    channels_first = torch.from_numpy(images).permute(0, 3, 1, 2).to(torch.float32, copy=True)
     scaled = channels_first.contiguous().div_(255)
-    return scaled.flip(-1) if crop.flip else scaled
+    return scaled.flip(-1) if flip else scaled
 
 
 def normalise(

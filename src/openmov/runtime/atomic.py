@@ -83,6 +83,13 @@ def write_text(path: Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
+def free_bytes(folder: Path) -> int:
+    """Space left where `folder` lies, or will lie."""
+    while not folder.exists():
+        folder = folder.absolute().parent
+    return shutil.disk_usage(folder).free
+
+
 def _swap_in(temporary: Path, path: Path) -> None:
     """Renames `temporary` to `path`; what was there goes only when the new one is in its place."""
     if not path.exists():

@@ -9,9 +9,7 @@ import pytest
 from openmov.api.compare import _names, compare_runs
 from openmov.api.evaluate import evaluate_task
 from openmov.api.measuring import TestClips, load_test_clips, measure, record_run
-from openmov.api.prepare import prepare_manifest
 from openmov.api.runs import LoadedRun, load_run
-from openmov.config.load import load_recipe
 from openmov.data.source import Unreadable
 from openmov.errors import DecodeError, ManifestError, RunFolderError, VocabularyError
 from openmov.prediction.predictor import RecordedScorer
@@ -117,18 +115,3 @@ class TestCompare:
         with pytest.raises(RunFolderError, match="copy: is damaged"):
             compare_runs([tiny_run, copy], tmp_path / "out")
         assert not (tmp_path / "out").exists()
-
-
-class TestPrepare:
-    def test_fills_what_training_and_test_ask_for(self, tiny_world: TinyWorld, tmp_path: Path) -> None:
-        recipe = load_recipe(tiny_world.recipe)
-        counts = {}
-        for split in ("val", "all"):
-            done = prepare_manifest(recipe, tiny_world.manifest, split, cache_folder=tmp_path, workers=1, shown=False)
-            counts[split] = len(done.records)
-            assert done.unreadable == ()
-        assert counts == {"val": 5, "all": 30}
-        entries = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.array")}
-        assert entries
-        prepare_manifest(recipe, tiny_world.manifest, cache_folder=tmp_path, workers=1, shown=False)
-        assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.array")} == entries

@@ -11,6 +11,7 @@ from torch.nn.functional import max_pool2d
 
 from openmov.config.schema import FlowConfig, TVL1Config, VideoConfig
 from openmov.data import pictures
+from openmov.data.entries import FileEntries
 from openmov.data.pictures import FrameEmbedder, PictureSettings, ViewPictures
 from openmov.data.records import Record
 from openmov.errors import DecodeError
@@ -133,9 +134,10 @@ def num_made(
     """How many flow fields and how many embeddings had to be made and stored anew."""
     found = []
     for with_flow, embedder in ((True, None), (False, embed or GreyEmbedder())):
-        stored = ArrayCache(cache)
-        ViewPictures(Record("a", path), [view], settings, stored, with_flow=with_flow).store(embedder)
-        found.append(stored.misses)
+        entries = FileEntries(ArrayCache(cache), path)
+        pictures = ViewPictures(Record("a", path), [view], settings, None, with_flow=with_flow, entries=entries)
+        pictures.store(embedder)
+        found.append(len(entries.made))
     return found[0], found[1]
 
 

@@ -1,0 +1,180 @@
+"""`openmov prepare`: fills the caches for a list of videos, everything that needs a file to be decoded, once.
+
+    manifest --survey--> plan --a few videos, timed--> plan with time and disk --crew--> caches, report
+
+What is there already is not done again; what cannot be read is counted and named.
+"""
+
+import re
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from openmov.api.prepare import Prepared
+from openmov.api.prepare_crew import Crew, Engine, open_crew
+from openmov.api.prepare_plan import Plan, Survey, estimated, sample, survey
+from openmov.api.prepare_report import PrepareReport, report_of, write_report
+from openmov.api.prepare_work import Job, Outcome, Setup
+from openmov.api.wiring import Wiring, wire
+from openmov.config.schema import Recipe
+from openmov.data.manifest import Manifest, load_manifest
+from openmov.data.records import SPLITS, Record
+from openmov.data.shard import WHOLE, Shard
+from openmov.data.source import Unreadable
+from openmov.errors import DecodeError, ManifestError
+from openmov.media.decode import PLAIN, GuardedDecoder
+from openmov.modalities.cache import ArrayCache
+from openmov.runtime.atomic import free_bytes
+from openmov.runtime.progress import progress_bar
+
+_SURVEY_THREADS = 4
+"""At least: opening files is mostly waiting."""
+
+
+@dataclass(frozen=True)
+class PrepareOptions:
+    """How the caches are filled; nothing here changes what is in them."""
+
+    workers: int = 2
+    """Videos in hand at a time."""
+    engine: Engine = "processes"
+    """Who does the work: processes, one a core; or threads of this one, which share one copy of the backbone."""
+    frames: bool = False
+    """Store frames as well."""
+    verify: bool = False
+    """Read every entry that is there, and make damaged ones anew."""
+    shard: Shard = WHOLE
+    """Only this part of the list."""
+    limit_seconds: float | None = 600.0
+    """For one video; one that takes longer is given up and counted as failed."""
+
+
+@dataclass(frozen=True)
+class Preparation(Prepared):
+    """What `prepare_manifest` came to."""
+
+    plan: Plan
+    """What there was to do, and how long it was thought to take."""
+    report: PrepareReport | None
+    """None where only the plan was asked for."""
+    report_file: Path | None
+    """The report as JSON."""
+
+
+def prepare_manifest(
+    recipe: Recipe,
+    manifest: Path,
+    split: str = "all",
+    *,
+    cache_folder: Path,
+    options: PrepareOptions = PrepareOptions(),
+    plan_only: bool = False,
+    announce: Callable[[Plan], None] | None = None,
+    shown: bool = True,
+) -> Preparation:
+    """Prepares the training clips of a manifest for training, all others for a test; `split` takes one split alone.
+
+    The plan is handed to `announce` before the work starts, except for the few videos it was measured on; with
+    `plan_only` these go to a temporary folder and nothing is kept. Several processes, also of several machines, may
+    prepare at once in one cache folder: each video is done by one of them. Interrupted at any instant, the videos in
+    hand are lost and nothing else.
+
+    Raises ManifestError (also where there is no such video), BackboneError, StorageError.
+    """
+    begun = time.monotonic()
+    listed = load_manifest(manifest)
+    records = _chosen(listed, split, options.shard)
+    wiring = wire(recipe, cache_folder)
+    assert wiring.cache is not None
+    found = _survey(wiring, wiring.cache, records, options, shown=shown)
+    with tempfile.TemporaryDirectory(prefix="openmov-plan-") as scratch:
+        work = Path(scratch) if plan_only else cache_folder
+        setup = Setup(recipe, work, options.frames)
+        with open_crew(setup, wiring, options.engine, options.workers, options.limit_seconds) as crew:
+            outcomes = dict(found.outcomes)
+            plan = _plan(found, crew, outcomes, cache_folder, options)
+            if announce is not None:
+                announce(plan)
+            if plan_only:
+                return Preparation(tuple(records), _unreadable(records, outcomes), plan, None, None)
+            _do(crew, plan, outcomes, shown=shown)
+    report = report_of(records, outcomes, time.monotonic() - begun)
+    path = _write(report, cache_folder, listed, recipe, split, options.shard)
+    kept = tuple(record for index, record in enumerate(records) if outcomes[index].status != "failed")
+    return Preparation(kept, _unreadable(records, outcomes), plan, report, path)
+
+
+def _chosen(listed: Manifest, split: str, shard: Shard) -> list[Record]:
+    """The videos of a split, then those of a shard; training clips first."""
+    names = [name for name in SPLITS if split in (name, "all")]
+    records = [record for name in names for record in listed.records if record.split == name]
+    if not records:
+        what = "lists no video" if split == "all" else f"lists no video in the split {split!r}"
+        raise ManifestError(listed.path, what, "add some, or choose another --split")
+    return [record for record in records if shard.holds(record.video_id)]
+
+
+def _survey(
+    wiring: Wiring, cache: ArrayCache, records: Sequence[Record], options: PrepareOptions, *, shown: bool
+) -> Survey:
+    """What is there and what is not; a file that hangs here is given up as one that hangs later."""
+    decoder = PLAIN if options.limit_seconds is None else GuardedDecoder(options.limit_seconds)
+    looked = [(record, record.split == "train") for record in records]
+    try:
+        with progress_bar("looking for what is there", len(records), shown=shown) as show:
+            return survey(
+                wiring.reader(decoder=decoder),
+                cache,
+                looked,
+                frames=options.frames,
+                verify=options.verify,
+                threads=max(_SURVEY_THREADS, options.workers),
+                show=show,
+            )
+    finally:
+        decoder.close()
+
+
+def _plan(found: Survey, crew: Crew, outcomes: dict[int, Outcome], cache_folder: Path, options: PrepareOptions) -> Plan:
+    """Counts, and what a sample says of time and disk; the outcomes of the sample are added to `outcomes`."""
+    first, *others = sample(found.jobs) or (None,)
+    measured: list[tuple[Job, Outcome]] = []
+    if first is not None:
+        warming = list(crew.outcomes([first]))
+        counted = list(crew.outcomes([job for job in others if job is not None]))
+        measured = counted or warming
+        outcomes.update({job.index: outcome for job, outcome in (*warming, *counted)})
+    unreadable = sum(outcome.status == "failed" for outcome in found.outcomes.values())
+    complete = len(found.outcomes) - unreadable
+    steps = estimated(found.steps, measured)
+    videos, free = len(found.outcomes) + len(found.jobs), free_bytes(cache_folder)
+    return Plan(videos, complete, unreadable, steps, free, options.workers, found.jobs)
+
+
+def _do(crew: Crew, plan: Plan, outcomes: dict[int, Outcome], *, shown: bool) -> None:
+    """All jobs without an outcome yet."""
+    left = [job for job in plan.jobs if job.index not in outcomes]
+    with progress_bar("preparing", len(plan.jobs), shown=shown) as show:
+        show(len(plan.jobs) - len(left))
+        for count, (job, outcome) in enumerate(crew.outcomes(left), start=len(plan.jobs) - len(left) + 1):
+            outcomes[job.index] = outcome
+            show(count)
+
+
+def _unreadable(records: Sequence[Record], outcomes: Mapping[int, Outcome]) -> tuple[Unreadable, ...]:
+    failed = ((records[index], outcomes[index]) for index in sorted(outcomes) if outcomes[index].status == "failed")
+    return tuple(Unreadable(record, DecodeError(record.path, outcome.what, outcome.mend)) for record, outcome in failed)
+
+
+def _write(
+    report: PrepareReport, cache_folder: Path, listed: Manifest, recipe: Recipe, split: str, shard: Shard
+) -> Path:
+    """Where the report went: one file a list, recipe, split and part, which running again writes anew."""
+    part = "" if shard.count == 1 else f"-{shard.number}-of-{shard.count}"
+    name = re.sub(r"[^A-Za-z0-9_.-]+", "-", recipe.name)
+    path = cache_folder / "reports" / f"{name}-{listed.identity}-{split}{part}.json"
+    facts = {"recipe": recipe.name, "manifest": str(listed.path), "identity": listed.identity, "split": split}
+    write_report(path, report, {**facts, "shard": str(shard)})
+    return path

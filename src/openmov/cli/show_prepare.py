@@ -1,0 +1,96 @@
+"""What a person reads of `openmov prepare`: the plan, and what came of it."""
+
+import json
+import sys
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from openmov.api.prepare_manifest import Preparation
+from openmov.api.prepare_plan import Plan
+from openmov.api.prepare_report import PrepareReport
+
+_UNITS = {"flow": "pairs", "frames": "frames", "frozen": "frames", "audio": "spectrograms"}
+_NAMES = {"flow": "optical flow", "frames": "frames", "frozen": "frozen embeddings", "audio": "sound"}
+_MOST_LINES = 20
+
+
+def plan_on_stderr(plan: Plan) -> None:
+    """The plan, before the work starts."""
+    _print_plan(plan, Console(stderr=True, width=110, highlight=False))
+
+
+def prepared(result: Preparation, as_json: bool) -> int:
+    """The plan alone or the report; 2 where a video failed."""
+    report = result.report
+    if as_json:
+        _print_json(result)
+    elif report is None:
+        _print_plan(result.plan, Console(width=110, highlight=False))
+    else:
+        _print_report(report)
+        print(f"{len(result.records)} videos ready, {len(report.failures)} failed; {result.report_file}")
+    lines = [str(one.error) for one in result.unreadable]
+    more = [f"... and {len(lines) - _MOST_LINES} more"] if len(lines) > _MOST_LINES else []
+    for line in lines[:_MOST_LINES] + more:
+        print(f"openmov: {line}", file=sys.stderr)
+    return 2 if lines else 0
+
+
+def _print_json(result: Preparation) -> None:
+    facts: dict[str, Any] = {"plan": result.plan.to_json()}
+    if result.report is not None:
+        facts = {"ready": len(result.records), **result.report.to_json(), **facts, "report": str(result.report_file)}
+    print(json.dumps(facts, ensure_ascii=False, indent=1))
+
+
+def _print_plan(plan: Plan, console: Console) -> None:
+    table = Table(title=f"{plan.videos} videos, {plan.complete} complete, {plan.unreadable} unreadable")
+    for column in ("", "needed", "missing", "each", "core time", "disk"):
+        table.add_column(column, justify="right" if column else "left")
+    for name, step in plan.steps.items():
+        each = "?" if step.seconds is None else f"{1000 * step.seconds / max(step.missing, 1):.1f} ms"
+        time = "?" if step.seconds is None else duration(step.seconds)
+        disk = "?" if step.disk_bytes is None else size(step.disk_bytes)
+        missing = f"{step.missing:,} {_UNITS[name]}"
+        table.add_row(_NAMES[name], f"{step.needed:,}", missing, each if step.missing else "", time, disk)
+    console.print(table)
+    total = f"together {duration(plan.seconds)} with {_count(plan.workers, 'worker')} and {size(plan.disk_bytes)}"
+    console.print(f"{total}; {size(plan.free_bytes)} are free there", soft_wrap=True)
+    for name in plan.unknown:
+        console.print(f"{_NAMES[name]}: not measured, for no video of the sample has any", soft_wrap=True)
+    if plan.disk_bytes > plan.free_bytes:
+        console.print("that is more than is free there: the work would stop when the disk is full", soft_wrap=True)
+
+
+def _print_report(report: PrepareReport) -> None:
+    table = Table(title=f"{report.done} done, {report.reused} there already, {len(report.failures)} failed")
+    for column in ("failed", "why", "such as"):
+        table.add_column(column, justify="right" if column == "failed" else "left")
+    for reason, failures in report.by_reason.items():
+        table.add_row(str(len(failures)), reason, ", ".join(failure.video_id for failure in failures[:3]))
+    console = Console(width=110, highlight=False)
+    console.print(table if report.failures else table.title)
+    if report.notes:
+        console.print(f"{_count(len(report.notes), 'note')} on odd files, such as {report.notes[0].what}")
+
+
+def duration(seconds: float) -> str:
+    """`3 s`, `12 min`, `7.5 h`, `40 days`."""
+    for limit, unit, name in ((100, 1, "s"), (100 * 60, 60, "min"), (72 * 3600, 3600, "h")):
+        if seconds < limit:
+            return f"{seconds / unit:.{int(name == 'h')}f} {name}"
+    return f"{seconds / 86400:.0f} days"
+
+
+def size(num_bytes: float) -> str:
+    """In decimal units, as disks are sold: `12 MB`, `1.4 TB`."""
+    for power, name in ((3, "kB"), (6, "MB"), (9, "GB")):
+        if num_bytes < 1000 * 10**power:
+            return f"{num_bytes / 10**power:.{int(0 < num_bytes < 10 * 10**power)}f} {name}"
+    return f"{num_bytes / 1e12:.1f} TB"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
