@@ -61,9 +61,11 @@ def tone(hz: float, seconds: float) -> np.ndarray:
     return (0.5 * np.sin(2 * np.pi * hz * np.arange(round(seconds * RATE_HZ)) / RATE_HZ)).astype(np.float32)
 
 
-def write_numbered(path: Path, num_frames: int = 12, sound: np.ndarray | None = None) -> Path:
+def write_numbered(
+    path: Path, num_frames: int = 12, sound: np.ndarray | None = None, *, height: int = 48, width: int = 64
+) -> Path:
     """A numbered video of 10 frames a second, perhaps with sound."""
-    write_clip(path, numbered(num_frames), RATE_FPS, sound, RATE_HZ, crf=4)
+    write_clip(path, numbered(num_frames, height, width), RATE_FPS, sound, RATE_HZ, crf=4)
     return path
 
 

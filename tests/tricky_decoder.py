@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from openmov.media.decode import Frames, MediaCheck, MediaInfo, PlainDecoder
+from openmov.media.decode import Frames, MediaCheck, MediaInfo, Moments, PlainDecoder, Sizes
 
 
 class TrickyDecoder(PlainDecoder):
@@ -23,6 +23,10 @@ class TrickyDecoder(PlainDecoder):
     def read_frames(self, path: Path, times_seconds: Any) -> Frames:
         _stumble(path)
         return super().read_frames(path, times_seconds)
+
+    def read_moments(self, path: Path, moments: Any, sizes: Sizes) -> Moments:
+        _stumble(path)
+        return super().read_moments(path, moments, sizes)
 
 
 def _stumble(path: Path) -> None:

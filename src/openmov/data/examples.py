@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from jaxtyping import Float, UInt8
 
-from openmov.data.footage import Footage
 from openmov.data.reader import ClipReader
 from openmov.data.records import Record
 from openmov.data.segment import file_facts, span_within
+from openmov.media.decode import Moment, Sizes
 from openmov.media.sampling import clip_times
 from openmov.modalities.audio import log_mel
 from openmov.modalities.flow import compute_flow
@@ -56,15 +56,13 @@ def _pictures(
         return None, None
     times = clip_times(*span, settings.video.num_frames, settings.video.stride_seconds, 0.5)
     with_flow = Modality.FLOW in reader.modalities
-    footage = Footage(
-        record.path,
-        [tuple(times.tolist())],
-        pairs=with_flow,
-        min_gap_seconds=settings.flow.min_gap_seconds,
-        decoder=reader.decoder,
-    )
-    flow = compute_flow(footage.pairs(0), settings.flow, settings.flow_threads) if with_flow else None
-    return footage.frames(0), flow
+    frames = reader.decoder.read_frames(record.path, times).images
+    if not with_flow:
+        return frames, None
+    sizes = Sizes(settings.video.crop_size, settings.flow.short_side, settings.flow.min_gap_seconds)
+    (moment,) = reader.decoder.read_moments(record.path, [Moment(tuple(times.tolist()))], sizes).pictures
+    assert moment.pairs is not None
+    return frames, compute_flow(moment.pairs, settings.flow, settings.flow_threads)
 
 
 def _sound(reader: ClipReader, record: Record) -> tuple[Float[np.ndarray, "bins columns"] | None, float | None]:

@@ -9,7 +9,7 @@ the frozen video encoder comes in as a function from pictures to vectors.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -20,8 +20,9 @@ from openmov.config.schema import FlowConfig, VideoConfig
 from openmov.data.entries import Entry, FileEntries
 from openmov.data.footage import Footage
 from openmov.data.records import Record
-from openmov.media.decode import PLAIN, Decoder
+from openmov.media.decode import PLAIN, Decoder, Moment, Sizes
 from openmov.media.sampling import View
+from openmov.media.scaling import working_size
 from openmov.modalities.cache import ArrayCache
 from openmov.modalities.flow import (
     FLOW_VERSION,
@@ -30,9 +31,8 @@ from openmov.modalities.flow import (
     encode_flow,
     flow_image,
     flow_parameters,
-    working_size,
 )
-from openmov.modalities.rgb import RGB_VERSION, as_floats, cut_out, normalise
+from openmov.modalities.rgb import RGB_VERSION, as_floats, normalise
 
 Images = Float[torch.Tensor, "time 3 height width"]
 Frames = UInt8[np.ndarray, "time size size 3"]
@@ -85,20 +85,33 @@ class ViewPictures:
         cache: ArrayCache | None,
         *,
         with_flow: bool,
+        with_frames: bool = True,
         decoder: Decoder = PLAIN,
         entries: FileEntries | None = None,
     ) -> None:
-        """`entries` are those of the record's file, where the caller has them already."""
+        """What will be asked for has to be said: nothing else is made of the pictures that are decoded. `entries` are
+        those of the record's file, where the caller has them already.
+        """
         self._settings, self._views, self._with_flow = settings, views, with_flow
         self._entries = entries or FileEntries(cache, record.path)
         self._moments = list(dict.fromkeys(view.times_seconds for view in views))
         self._moment_of = [self._moments.index(view.times_seconds) for view in views]
+        self._crops = [
+            list(dict.fromkeys(replace(view.crop, flip=False) for view in views if view.times_seconds == times))
+            for times in self._moments
+        ]
         self._footage = Footage(
             record.path,
-            self._moments,
-            pairs=with_flow,
-            min_gap_seconds=settings.flow.min_gap_seconds,
-            decoder=decoder,
+            [
+                Moment(times, tuple(crops) if with_frames else ())
+                for times, crops in zip(self._moments, self._crops, strict=True)
+            ],
+            Sizes(
+                settings.video.crop_size,
+                settings.flow.short_side if with_flow else None,
+                settings.flow.min_gap_seconds,
+            ),
+            decoder,
         )
 
     @property
@@ -196,8 +209,8 @@ class ViewPictures:
 
     def _frames_work(self, view: int) -> tuple[int, Callable[[], Frames]]:
         def compute() -> Frames:
-            footage, crop = self._footage.frames(self._moment_of[view]), self._views[view].crop
-            return cut_out(footage, crop, self._settings.video.crop_size)
+            moment, crop = self._moment_of[view], replace(self._views[view].crop, flip=False)
+            return self._footage.crop(moment, self._crops[moment].index(crop))
 
         return len(self._views[view].times_seconds), compute
 

@@ -189,13 +189,13 @@ class ClipReader:
         return tensors, pictures.notes
 
     def _pictures(self, record: Record, views: Sequence[View], files: FileEntries | None = None) -> ViewPictures:
-        with_flow = Modality.FLOW in self.modalities
         return ViewPictures(
             record,
             views,
             self.pictures,
             self.cache,
-            with_flow=with_flow,
+            with_flow=Modality.FLOW in self.modalities,
+            with_frames=Modality.VIDEO in self.modalities,
             decoder=self.decoder,
             entries=files,
         )

@@ -20,11 +20,13 @@ from PIL import Image
 from torch import Tensor
 
 from openmov.config.schema import FlowConfig
-from openmov.media.decode import FramePairs
+from openmov.media.decode import FramePairs, GreyPairs
 from openmov.media.sampling import Crop
+from openmov.media.scaling import crop_box, working_grey
+from openmov.media.scaling import working_size as working_size
 from openmov.modalities.dis import dis
-from openmov.modalities.rgb import crop_box, normalise
-from openmov.modalities.tvl1 import TVL1Parameters, grey, tvl1
+from openmov.modalities.rgb import normalise
+from openmov.modalities.tvl1 import TVL1Parameters, tvl1
 from openmov.modalities.tvl1_torch import best_device, tvl1_batch
 
 FLOW_VERSION = 2
@@ -44,31 +46,23 @@ def flow_parameters(config: FlowConfig) -> dict[str, object]:
     return told | ({"tvl1": config.tvl1.model_dump(mode="json")} if config.method == "tvl1" else {"dis": "medium"})
 
 
-def working_size(height: int, width: int, short_side: int) -> tuple[int, int]:
-    """(height, width) with the short side brought to `short_side`, up or down, and the aspect kept."""
-    scale = short_side / min(height, width)
-    return max(1, round(height * scale)), max(1, round(width * scale))
-
-
-def compute_flow(pairs: FramePairs, config: FlowConfig, threads: int = 1) -> Float32[np.ndarray, "time height width 2"]:
+def compute_flow(
+    pairs: FramePairs | GreyPairs, config: FlowConfig, threads: int = 1
+) -> Float32[np.ndarray, "time height width 2"]:
     """Displacement from each first frame to its second, in pixels at the working size: (horizontal, vertical).
 
-    The grey frames are brought to `config.short_side` (bilinear, antialiased); smaller video is enlarged to it, so
-    that the clamp of `config.max_displacement_px` means the same there. Not clamped. Pairs are spread over `threads`
-    threads, or go to torch's device together; the result does not depend on either number.
-    Raises RecipeError where the method is not installed.
+    The grey frames are brought to `config.short_side` (bilinear, antialiased), unless they come in grey at that size;
+    smaller video is enlarged to it, so that the clamp of `config.max_displacement_px` means the same there. Not
+    clamped. Pairs are spread over `threads` threads, or go to torch's device together; the result does not depend on
+    either number. Raises RecipeError where the method is not installed.
     """
-    images = (*pairs.first.images, *pairs.second.images)
-    _, height, width, _ = pairs.first.images.shape
-    size = working_size(height, width, config.short_side)
-    if not images:
-        return np.zeros((0, *size, 2), np.float32)
     with ThreadPoolExecutor(threads) as pool:
-        greys = np.stack(list(pool.map(lambda image: _working_grey(image, size), images)))
-        first, second = greys[: len(greys) // 2], greys[len(greys) // 2 :]
+        grey = pairs if isinstance(pairs, GreyPairs) else _grey_pairs(pairs, config.short_side, pool)
+        if not len(grey.first):
+            return np.zeros((*grey.first.shape, 2), np.float32)
         if config.method == "tvl1" and config.engine == "torch":
-            return tvl1_batch(first, second, _parameters(config), best_device())
-        return np.stack(list(pool.map(_solver(config), first, second)))
+            return tvl1_batch(grey.first, grey.second, _parameters(config), best_device())
+        return np.stack(list(pool.map(_solver(config), grey.first, grey.second)))
 
 
 def _parameters(config: FlowConfig) -> TVL1Parameters:
@@ -80,9 +74,13 @@ def _solver(config: FlowConfig) -> Callable[..., Float32[np.ndarray, "height wid
     return dis if config.method == "dis" else partial(tvl1, parameters=_parameters(config))
 
 
-def _working_grey(image: UInt8[np.ndarray, "h w 3"], size: tuple[int, int]) -> UInt8[np.ndarray, "height width"]:
-    height, width = size
-    return np.array(Image.fromarray(grey(image)).resize((width, height), Image.Resampling.BILINEAR))
+def _grey_pairs(pairs: FramePairs, short_side: int, pool: ThreadPoolExecutor) -> GreyPairs:
+    count, height, width, _ = pairs.first.images.shape
+    images = (*pairs.first.images, *pairs.second.images)
+    grey = np.empty((2 * count, *working_size(height, width, short_side)), np.uint8)
+    for place, made in zip(grey, pool.map(lambda image: working_grey(image, short_side), images), strict=True):
+        place[:] = made
+    return GreyPairs(grey[:count], grey[count:])
 
 
 def encode_flow(

@@ -12,19 +12,14 @@ Knows nothing of files, times or of how crops are drawn.
 import numpy as np
 import torch
 from jaxtyping import Float, UInt8
-from PIL import Image
 from torch import Tensor
 
 from openmov.media.sampling import Crop
+from openmov.media.scaling import crop_box as crop_box
+from openmov.media.scaling import cut_out
 
 RGB_VERSION = 2
 """Part of the key of everything stored that was made from these images; raised when an output changes."""
-
-
-def crop_box(crop: Crop, height: int, width: int) -> tuple[int, int, int, int]:
-    """`crop` in whole pixels of a height x width picture, as PIL wants it: (left, top, right, bottom)."""
-    left, top, box_width, box_height = crop.box(width, height)
-    return left, top, left + box_width, top + box_height
 
 
 def resize_crop(
@@ -34,18 +29,10 @@ def resize_crop(
 
     Equal to PIL's `Image.resize((size, size), BICUBIC, box=crop_box(...))`: the aspect is that of the crop, not kept.
     """
-    return as_floats(cut_out(images, crop, size), flip=crop.flip)
-
-
-def cut_out(
-    images: UInt8[np.ndarray, "time height width 3"], crop: Crop, size: int
-) -> UInt8[np.ndarray, "time size size 3"]:
-    """The region of every frame, resized and not mirrored, in the 8 bits PIL resizes to: what is worth storing."""
-    box = crop_box(crop, images.shape[1], images.shape[2])
     resized = np.empty((len(images), size, size, 3), np.uint8)
     for target, image in zip(resized, images, strict=True):
-        target[:] = np.asarray(Image.fromarray(image).resize((size, size), Image.Resampling.BICUBIC, box=box))
-    return resized
+        target[:] = cut_out(image, crop, size)
+    return as_floats(resized, flip=crop.flip)
 
 
 def as_floats(images: UInt8[np.ndarray, "time height width 3"], *, flip: bool) -> Float[Tensor, "time 3 height width"]:

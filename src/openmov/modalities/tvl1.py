@@ -19,6 +19,7 @@ import numpy as np
 from jaxtyping import Float32, Int64, UInt8
 
 from openmov.errors import RecipeError
+from openmov.media.scaling import grey as grey
 from openmov.modalities.tvl1_kernels import NUM_FIELDS, solve
 from openmov.modalities.tvl1_lanes import NUM_LANES
 from openmov.modalities.tvl1_median import RING_ROWS
@@ -26,8 +27,6 @@ from openmov.modalities.tvl1_pyramid import BORDER
 
 SMALLEST_SIDE_PX = 16
 """No picture, and no level of the pyramid, may be smaller than this."""
-_LUMA = (9798, 19235, 3735)
-"""Rec. 601 luma in units of 2^-15, as OpenCV's RGB2GRAY has it."""
 
 
 def _demand(fine: bool, name: str, rule: str) -> None:
@@ -90,13 +89,6 @@ def tvl1(
     pyramids = [_pyramid(picture, sizes) for picture in (first, second)]
     solve(*pyramids, sizes, *_numbers(parameters), parameters.scale_step, flow, *_workspace(height, width))
     return np.ascontiguousarray(flow.T).reshape(height, width, 2)
-
-
-def grey(images: UInt8[np.ndarray, "*time height width 3"]) -> UInt8[np.ndarray, "*time height width"]:
-    """Luma of RGB pictures, 0 to 255, to the bit as OpenCV's RGB2GRAY."""
-    red, green, blue = (images[..., channel].astype(np.uint32) * np.uint32(_LUMA[channel]) for channel in range(3))
-    luma: UInt8[np.ndarray, "..."] = ((red + green + blue + np.uint32(1 << 14)) >> np.uint32(15)).astype(np.uint8)
-    return luma
 
 
 def check_pictures(first: tuple[int, ...], second: tuple[int, ...]) -> None:

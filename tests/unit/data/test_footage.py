@@ -1,4 +1,4 @@
-"""The frame on screen at each time, its successor, and one decoding for all views."""
+"""One pass through a video for all its moments; what each of them shows; what was odd on the way."""
 
 from pathlib import Path
 
@@ -8,12 +8,16 @@ import pytest
 from openmov.data import footage
 from openmov.data.footage import Footage
 from openmov.errors import DecodeError
-from openmov.media.decode import Frames, decoder
+from openmov.media.decode import Moment, Moments, Sizes, decoder
+from openmov.media.sampling import Crop
 from tiny_media import numbers_of, write_numbered
 
-TIMES = [(0.0, 0.25, 0.55), (0.3, 0.3, 0.71), (1.1, 1.15, 1.2)]
-ON_SCREEN = [[0, 2, 5], [3, 3, 7], [11, 11, 11]]
-"""Frames of a video of 12, shown from n / 10 s on."""
+WHOLE, LEFT = Crop(0.0, 0.0, 1.0, 1.0), Crop(0.0, 0.0, 0.5, 1.0)
+MOMENTS = [Moment(times, (WHOLE, LEFT)) for times in ((0.0, 0.2, 0.5), (0.3, 0.35, 0.7), (1.05, 1.1, 5.0))]
+"""Frames 0 2 5, then 3 3 7, then 10 11 11 of the twelve, 10 a second."""
+ON_SCREEN = [[0, 2, 5], [3, 3, 7], [10, 11, 11]]
+MOMENT_BYTES = 3 * (2 * 3 * 16**2 + 2 * 24 * 32)
+"""Of three pictures through two crops of 16 px, with grey pairs at short side 24 of 64 x 48."""
 
 
 @pytest.fixture(scope="module")
@@ -22,72 +26,73 @@ def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def footage_of(path: Path, *, pairs: bool) -> Footage:
-    return Footage(path, TIMES, pairs=pairs, min_gap_seconds=0.02)
+    return Footage(path, MOMENTS, Sizes(16, 24 if pairs else None, 0.02))
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many moments were read in each pass."""
+    counts: list[int] = []
+    read = decoder.read_moments
+
+    def counting(path: Path, moments: list[Moment], sizes: Sizes) -> Moments:
+        counts.append(len(moments))
+        return read(path, moments, sizes)
+
+    monkeypatch.setattr(decoder, "read_moments", counting)
+    return counts
 
 
 @pytest.mark.parametrize("pairs", [False, True])
-def test_frames_are_those_on_screen(video: Path, pairs: bool) -> None:
+def test_crops_are_of_the_frames_on_screen(video: Path, pairs: bool) -> None:
     """With pairs too, at the end of the video, where a pair begins one frame earlier."""
     found = footage_of(video, pairs=pairs)
-    assert [numbers_of(found.frames(view)) for view in range(3)] == ON_SCREEN
+    for crop in (0, 1):
+        assert [numbers_of(found.crop(moment, crop)) for moment in range(3)] == ON_SCREEN
 
 
 def test_pairs_are_the_frames_and_their_successors(video: Path) -> None:
     found = footage_of(video, pairs=True)
-    firsts = [numbers_of(found.pairs(view).first.images) for view in range(3)]
-    seconds = [numbers_of(found.pairs(view).second.images) for view in range(3)]
-    assert firsts == [[0, 2, 5], [3, 3, 7], [10, 10, 10]]
-    assert seconds == [[1, 3, 6], [4, 4, 8], [11, 11, 11]]
-    np.testing.assert_allclose(found.pairs(1).second.times_seconds, [0.4, 0.4, 0.8], atol=1e-6)
+    assert [numbers_of(found.pairs(moment).first) for moment in range(3)] == [[0, 2, 5], [3, 3, 7], [10, 10, 10]]
+    assert [numbers_of(found.pairs(moment).second) for moment in range(3)] == [[1, 3, 6], [4, 4, 8], [11, 11, 11]]
+    assert found.pairs(0).first.shape == (3, 24, 32)
 
 
 def test_a_frame_half_a_millisecond_late_is_on_screen_with_and_without_pairs(video: Path) -> None:
-    for pairs in (False, True):
-        late = Footage(video, [(1.1 - 5.05e-4,), (1.1 - 6e-4,)], pairs=pairs, min_gap_seconds=0.02)
-        assert [numbers_of(late.frames(view)) for view in range(2)] == [[11], [10]]
+    late = [Moment((1.1 - 5.05e-4,), (WHOLE,)), Moment((1.1 - 6e-4,), (WHOLE,))]
+    for short_side in (None, 24):
+        found = Footage(video, late, Sizes(16, short_side, 0.02))
+        assert [numbers_of(found.crop(moment, 0)) for moment in range(2)] == [[11], [10]]
 
 
-def test_all_views_are_decoded_at_once_and_only_once(video: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[int] = []
-    read = decoder.read_frame_pairs
-
-    def counting(path: Path, times: np.ndarray, *, min_gap_seconds: float) -> object:
-        asked.append(len(times))
-        return read(path, times, min_gap_seconds=min_gap_seconds)
-
-    monkeypatch.setattr(decoder, "read_frame_pairs", counting)
+def test_all_moments_are_read_at_once_and_only_once(video: Path, asked: list[int]) -> None:
     found = footage_of(video, pairs=True)
     assert asked == []
-    for view in (2, 0, 1):
-        found.frames(view)
-        found.pairs(view)
-    assert asked == [9]
+    for moment in (2, 0, 1):
+        found.crop(moment, 0)
+        found.pairs(moment)
+    assert asked == [3]
 
 
-@pytest.mark.parametrize(("pairs", "views", "passes"), [(False, 3, 1), (False, 2, 2), (True, 1, 3), (True, 0, 3)])
+@pytest.mark.parametrize(("moments", "passes"), [(3, 1), (2, 2), (1, 3), (0, 3)])
 def test_what_is_held_at_once_is_bounded(
-    video: Path, monkeypatch: pytest.MonkeyPatch, pairs: bool, views: int, passes: int
+    video: Path, monkeypatch: pytest.MonkeyPatch, asked: list[int], moments: int, passes: int
 ) -> None:
-    """Memory for so many views of three pictures of 64 x 48, or pairs of them: as few passes as that allows."""
-    asked: list[int] = []
-    for name in ("read_frames", "read_frame_pairs"):
-        read = getattr(decoder, name)
-        monkeypatch.setattr(decoder, name, lambda *a, read=read, **k: asked.append(len(a[1])) or read(*a, **k))
-    monkeypatch.setattr(footage, "_MOST_BYTES", views * 3 * (2 if pairs else 1) * 64 * 48 * 3)
-    found = footage_of(video, pairs=pairs)
-    assert [numbers_of(found.frames(view)) for view in range(3)] == ON_SCREEN
+    """Memory for so many moments: as few passes as that allows."""
+    monkeypatch.setattr(footage, "_MOST_BYTES", moments * MOMENT_BYTES)
+    found = footage_of(video, pairs=True)
+    assert [numbers_of(found.crop(moment, 0)) for moment in range(3)] == ON_SCREEN
     assert len(asked) == passes
-    assert max(asked) == 3 * max(views, 1)
-    assert numbers_of(found.frames(0)) == ON_SCREEN[0]
-    if pairs:
-        assert numbers_of(found.pairs(2).first.images) == [10, 10, 10]
+    assert max(asked) == max(moments, 1)
+    assert numbers_of(found.crop(0, 1)) == ON_SCREEN[0]
+    assert numbers_of(found.pairs(2).first) == [10, 10, 10]
 
 
 def test_a_file_nobody_looks_at_is_not_opened(tmp_path: Path) -> None:
     unseen = footage_of(tmp_path / "missing.mp4", pairs=False)
     assert unseen.notes == ()
     with pytest.raises(DecodeError, match="no such file"):
-        unseen.frames(0)
+        unseen.crop(0, 0)
 
 
 def test_pairs_that_were_not_planned_are_refused(video: Path) -> None:
@@ -96,14 +101,26 @@ def test_pairs_that_were_not_planned_are_refused(video: Path) -> None:
 
 
 def test_what_is_missing_or_damaged_is_noted(video: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    images = np.zeros((9, 2, 2, 3), np.uint8)
-    monkeypatch.setattr(decoder, "read_frames", lambda path, times: Frames(images, np.zeros(9), 1.25, 3))
+    read = decoder.read_moments
+    monkeypatch.setattr(decoder, "read_moments", lambda *given: Moments(read(*given).pictures, 1.25, 3))
     found = footage_of(video, pairs=False)
-    found.frames(0)
+    found.crop(0, 0)
     cut, damaged = found.notes
     assert "1.2 s" in cut
     assert "3" in damaged
     monkeypatch.undo()
     whole = footage_of(video, pairs=False)
-    whole.frames(0)
+    whole.crop(0, 0)
     assert whole.notes == ()
+
+
+def test_what_is_held_does_not_grow_with_the_resolution(tmp_path: Path) -> None:
+    """Bytes of the same moments of a small and of a large video."""
+    held = []
+    for scale in (1, 4):
+        path = tmp_path / f"{scale}.mp4"
+        write_numbered(path, height=48 * scale, width=64 * scale)
+        found = footage_of(path, pairs=True)
+        pairs = found.pairs(0)
+        held.append(sum(found.crop(0, crop).nbytes for crop in (0, 1)) + pairs.first.nbytes + pairs.second.nbytes)
+    assert held == [MOMENT_BYTES, MOMENT_BYTES]

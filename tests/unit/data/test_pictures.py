@@ -115,7 +115,7 @@ def test_what_was_stored_is_neither_decoded_nor_computed_again(
     flow, embeddings = uncached.flow(), uncached.embeddings(embed)
     seen(block, views, ArrayCache(tmp_path)).store(embed)
     calls = len(embed.calls)
-    monkeypatch.setattr(decoder, "read_frame_pairs", None)
+    monkeypatch.setattr(decoder, "read_moments", None)
     stored = seen(block, views, ArrayCache(tmp_path))
     stored.store(embed)
     assert torch.equal(stored.flow(), flow)

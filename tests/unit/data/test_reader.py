@@ -79,6 +79,7 @@ def no_decoding(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
         for module, name in (
             (decoder, "read_frames"),
             (decoder, "read_frame_pairs"),
+            (decoder, "read_moments"),
             (decoder, "read_waveform"),
             (decoder, "probe"),
         ):
@@ -294,8 +295,8 @@ class TestMissingStreams:
 
 def test_what_is_odd_in_a_file_goes_with_its_clip(block: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert small_reader(V).evaluation_clip(Record("a", block)).notes == ()
-    real = decoder.read_frames
-    monkeypatch.setattr(decoder, "read_frames", lambda *given: replace(real(*given), missing_seconds=2.5))
+    real = decoder.read_moments
+    monkeypatch.setattr(decoder, "read_moments", lambda *given: replace(real(*given), missing_seconds=2.5))
     (note,) = small_reader(V).evaluation_clip(Record("a", block)).notes
     assert "2.5 s" in note
 

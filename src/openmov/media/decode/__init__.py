@@ -3,6 +3,7 @@
     probe                      what a file holds: streams, sizes, spans
     read_frames                the pictures on screen at given times
     read_frame_pairs           the same, each with its successor in the video (for optical flow)
+    read_moments               the pictures of views: crops, and grey pairs for flow, made small as they are decoded
     read_waveform              a span of sound, mono, at a given rate
     FrameStream, SoundStream   the same for long files: forward, one after the other, in little memory
     check_media                faults and peculiarities of a file, for people
@@ -17,6 +18,7 @@ from openmov.media.decode.check import MediaCheck, check_media, picture_notes
 from openmov.media.decode.decoder import PLAIN, Decoder, GuardedDecoder, PlainDecoder
 from openmov.media.decode.frame_stream import FrameStream, StreamedFrame
 from openmov.media.decode.frames import FramePairs, Frames, read_frame_pairs, read_frames
+from openmov.media.decode.moments import GreyPairs, Moment, MomentPictures, Moments, Sizes, read_moments
 from openmov.media.decode.probe import AudioStream, MediaInfo, VideoStream, probe
 from openmov.media.decode.sound_stream import SoundStream
 from openmov.media.decode.waveform import Waveform, read_waveform
@@ -28,10 +30,15 @@ __all__ = [
     "FramePairs",
     "FrameStream",
     "Frames",
+    "GreyPairs",
     "GuardedDecoder",
     "MediaCheck",
     "MediaInfo",
+    "Moment",
+    "MomentPictures",
+    "Moments",
     "PlainDecoder",
+    "Sizes",
     "SoundStream",
     "StreamedFrame",
     "VideoStream",
@@ -41,5 +48,6 @@ __all__ = [
     "probe",
     "read_frame_pairs",
     "read_frames",
+    "read_moments",
     "read_waveform",
 ]

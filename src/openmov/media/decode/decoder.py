@@ -12,17 +12,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import ParamSpec, Protocol, TypeVar, runtime_checkable
 
-import numpy as np
-from jaxtyping import Float64
-
 from openmov.errors import DecodeError
 from openmov.media.decode.check import MediaCheck, check_media
-from openmov.media.decode.frames import FramePairs, Frames, read_frame_pairs, read_frames
+from openmov.media.decode.frames import FramePairs, Frames, Times, read_frame_pairs, read_frames
+from openmov.media.decode.moments import Moment, Moments, Sizes, read_moments
 from openmov.media.decode.probe import MediaInfo, probe
 from openmov.media.decode.waveform import Waveform, read_waveform
 from openmov.runtime.guard import CallDiedError, CallOverTimeError, CallsClosedError, GuardedCalls
 
-Times = Sequence[float] | Float64[np.ndarray, "time"]
 _Given = ParamSpec("_Given")
 _Result = TypeVar("_Result")
 
@@ -50,6 +47,10 @@ class Decoder(Protocol):
         """The same, each with its successor."""
         ...
 
+    def read_moments(self, path: Path, moments: Sequence[Moment], sizes: Sizes) -> Moments:
+        """The pictures of views, as small as they are needed."""
+        ...
+
     def read_waveform(self, path: Path, start_seconds: float, end_seconds: float, rate_hz: int) -> Waveform | None:
         """A span of the sound."""
         ...
@@ -73,6 +74,9 @@ class PlainDecoder:
 
     def read_frame_pairs(self, path: Path, times_seconds: Times, *, min_gap_seconds: float) -> FramePairs:
         return read_frame_pairs(path, times_seconds, min_gap_seconds=min_gap_seconds)
+
+    def read_moments(self, path: Path, moments: Sequence[Moment], sizes: Sizes) -> Moments:
+        return read_moments(path, moments, sizes)
 
     def read_waveform(self, path: Path, start_seconds: float, end_seconds: float, rate_hz: int) -> Waveform | None:
         return read_waveform(path, start_seconds, end_seconds, rate_hz)
@@ -112,6 +116,9 @@ class GuardedDecoder:
 
     def read_frame_pairs(self, path: Path, times_seconds: Times, *, min_gap_seconds: float) -> FramePairs:
         return self._call(path, self._inner.read_frame_pairs, path, times_seconds, min_gap_seconds=min_gap_seconds)
+
+    def read_moments(self, path: Path, moments: Sequence[Moment], sizes: Sizes) -> Moments:
+        return self._call(path, self._inner.read_moments, path, moments, sizes)
 
     def read_waveform(self, path: Path, start_seconds: float, end_seconds: float, rate_hz: int) -> Waveform | None:
         return self._call(path, self._inner.read_waveform, path, start_seconds, end_seconds, rate_hz)

@@ -14,10 +14,10 @@ import numpy as np
 from jaxtyping import UInt8
 
 from openmov.errors import DecodeError
-from openmov.media.decode.frames import LOOK_AHEAD_SECONDS, LOOK_BACK_PICTURES, SuccessorSearch
 from openmov.media.decode.picture import Picture
 from openmov.media.decode.reader import TIME_TOLERANCE_SECONDS, VideoReader
 from openmov.media.decode.source import decode_errors
+from openmov.media.decode.walk import LOOK_AHEAD_SECONDS, LOOK_BACK_PICTURES, SuccessorSearch
 
 _WORTH_A_JUMP_SECONDS = 2.0
 """Times closer than this are reached by decoding on, without looking for a keyframe between them."""

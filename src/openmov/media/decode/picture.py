@@ -33,6 +33,10 @@ class Picture:
         rgb = self.reformatter.reformat(self.frame, width=shape.width, height=shape.height, format="rgb24")
         return np.ascontiguousarray(shape.upright(rgb.to_ndarray()))
 
+    def forget_image(self) -> None:
+        """Gives back the memory of the RGB image, which is made again if it is looked at again."""
+        self.__dict__.pop("image", None)
+
     def looks_like(self, other: "Picture") -> bool:
         """Whether both show the same, pixel for pixel (a repeated picture)."""
         return self is other or np.array_equal(self.image, other.image)
