@@ -231,7 +231,7 @@ def test_frames_are_stored_where_asked_for_and_spare_the_next_backbone_decoding(
     plain, stored = entries(tmp_path / "plain"), entries(tmp_path / "c")
     assert (len(plain), len(stored)) == (5, 10)
     assert plain.items() <= stored.items()
-    monkeypatch.setattr(pictures.Footage, "frames", None)  # decoding would fail now
+    monkeypatch.setattr(pictures.Footage, "crop", None)  # decoding would fail now
     made = [path for path in (tmp_path / "c").rglob("*.array") if path.stat().st_size < 1000]
     assert len(made) == 5  # embeddings: four of 32 numbers
     for path in made:
