@@ -35,7 +35,7 @@ class NamesAsked:
         str | None,
         Parameter(
             help="kinetics700, ucf101, video, person, none, or a text file of templates. [default: the run's, or what "
-            "suits the backbone: kinetics700 for CLIP, video for conse]"
+            "suits the backbone: kinetics700 for CLIP, none for conse]"
         ),
     ] = None
 

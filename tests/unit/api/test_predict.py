@@ -54,6 +54,22 @@ class TestWithoutARun:
             predictor_for(Choices(backbone="nobody/nothing", modalities=modalities))
 
 
+class TestBackboneChoice:
+    @pytest.mark.parametrize("asked", [None, "auto"])
+    def test_nobody_named_one(self, asked: str | None, small: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("openmov.api.predict.choose_backbone", lambda: small)
+        assert predictor_for(None, asked, views="1x1").backbone[0] == small
+
+    def test_a_named_one_is_taken(self, small: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("openmov.api.predict.choose_backbone", lambda: pytest.fail("was asked"))
+        assert predictor_for(None, small, views="1x1").backbone[0] == small
+
+    def test_a_run_keeps_its_own(self, tiny_run: Path, tiny_world: TinyWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("openmov.api.predict.choose_backbone", lambda: pytest.fail("was asked"))
+        for asked in (None, "auto"):
+            assert predictor_for(tiny_run, asked).backbone[0] == str(tiny_world.backbone)
+
+
 class TestFunction:
     def test_answers_and_errors_come_in_order(self, tiny_world: TinyWorld, tiny_run: Path, tmp_path: Path) -> None:
         first, second = tiny_world.clip(BASE[0]), tiny_world.clip(NOVEL[0])

@@ -78,8 +78,8 @@ class ConSEBackbone:
     tau_x = CONTRASTIVE_TEMPERATURE
     tau_v = 0.3 * CONTRASTIVE_TEMPERATURE
     """In the proportion of the paper's 0.003 to CLIP's own 0.01."""
-    prompts = "video"
-    """One sentence: the encoder was trained on sentences, and 28 of them a name would take longer than the frames."""
+    prompts = "none"
+    """Labels stand bare, as the names of the 1000 classes do (docs/decisions/0009)."""
     num_heads = _NUM_HEADS
 
     def __init__(self, classifier: Mapping[str, Tensor], sentences: MiniLM) -> None:
@@ -98,7 +98,7 @@ class ConSEBackbone:
     def image_encoder(self) -> ImageEncoder:
         with torch.device("meta"):
             classifier = EfficientNetLite2()
-        classifier.load_published({name: tensor.clone() for name, tensor in self._classifier.items()})
+        classifier.load_published(self._classifier)
         return ConSEImageEncoder(classifier, self._names.clone()).requires_grad_(True).eval()
 
     def embed_text(self, sentences: Sequence[str]) -> Float[Tensor, "sentences dim"]:

@@ -110,8 +110,10 @@ class EfficientNetLite2(nn.Module):
         return logits
 
     def load_published(self, state: Mapping[str, Tensor]) -> None:
-        """Takes over the tensors of efficientnet-lite2-9656183e.pth. Raises RuntimeError where they do not fit."""
-        renamed = {_our_name(name): tensor for name, tensor in state.items() if "num_batches" not in name}
+        """Copies the tensors of efficientnet-lite2-9656183e.pth. Raises RuntimeError where they do not fit."""
+        # contiguous, which the published ones are not: the optimiser's state is, when it comes back from a checkpoint
+        copied = {name: part.clone(memory_format=torch.contiguous_format) for name, part in state.items()}
+        renamed = {_our_name(name): part for name, part in copied.items() if "num_batches" not in name}
         self.load_state_dict(renamed, assign=True)
         self.requires_grad_(True)
 

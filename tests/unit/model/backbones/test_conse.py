@@ -93,7 +93,7 @@ class TestBackbone:
 
     def test_copies_are_fresh_and_trainable(self, conse: ConSEBackbone) -> None:
         one, other = conse.image_encoder(), conse.image_encoder()
-        assert all(weight.requires_grad for weight in one.parameters())
+        assert all(weight.requires_grad and weight.is_contiguous() for weight in one.parameters())
         with torch.no_grad():
             for weight in one.parameters():
                 weight.zero_()
