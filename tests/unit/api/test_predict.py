@@ -58,16 +58,16 @@ class TestBackboneChoice:
     @pytest.mark.parametrize("asked", [None, "auto"])
     def test_nobody_named_one(self, asked: str | None, small: str, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("openmov.api.predict.choose_backbone", lambda: small)
-        assert predictor_for(None, asked, views="1x1").backbone[0] == small
+        assert predictor_for(Choices(backbone=asked, views="1x1")).backbone[0] == small
 
     def test_a_named_one_is_taken(self, small: str, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("openmov.api.predict.choose_backbone", lambda: pytest.fail("was asked"))
-        assert predictor_for(None, small, views="1x1").backbone[0] == small
+        assert predictor_for(Choices(backbone=small, views="1x1")).backbone[0] == small
 
     def test_a_run_keeps_its_own(self, tiny_run: Path, tiny_world: TinyWorld, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("openmov.api.predict.choose_backbone", lambda: pytest.fail("was asked"))
         for asked in (None, "auto"):
-            assert predictor_for(tiny_run, asked).backbone[0] == str(tiny_world.backbone)
+            assert predictor_for(Choices(tiny_run, asked)).backbone[0] == str(tiny_world.backbone)
 
 
 class TestFunction:

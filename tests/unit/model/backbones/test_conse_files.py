@@ -78,5 +78,10 @@ def test_missing_parts_are_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         load_backbone(BackboneConfig(name="conse"))
 
 
+def test_a_revision_is_refused() -> None:
+    with pytest.raises(BackboneError, match="it has no revisions"):
+        load_backbone(BackboneConfig(name="conse", revision="main"))
+
+
 def test_installed_here() -> None:
     assert conse_files.installed()
