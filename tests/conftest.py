@@ -1,6 +1,7 @@
 """Fixtures shared by all tests."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,15 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")  # before anything imports the hub
 
 from openmov.cli import run
 from tiny_world import TinyWorld, make_tiny_world
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache_of_the_tests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The default cache folder while tests run: none of theirs ends up in the user's."""
+    with pytest.MonkeyPatch.context() as patch:
+        folder = tmp_path_factory.mktemp("cache")
+        patch.setenv("OPENMOV_CACHE", str(folder))
+        yield folder
 
 
 @pytest.fixture(scope="session")

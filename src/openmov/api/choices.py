@@ -20,3 +20,5 @@ class Choices:
     """Clips x crops, such as `4x3`; None takes the recipe's."""
     overrides: tuple[str, ...] = ()
     """Changes to the recipe: `video.num_frames=8`."""
+    cache: Path | None = None
+    """Folder the vectors of class names are kept in; None: $OPENMOV_CACHE or ~/.cache/openmov."""

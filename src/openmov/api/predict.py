@@ -12,9 +12,10 @@ from pathlib import Path
 from openmov.api.answers import Prediction
 from openmov.api.choices import Choices
 from openmov.api.inputs import find_files
+from openmov.api.label_store import LabelStore
 from openmov.api.labels import choose_labels
 from openmov.api.predictor import Predictor
-from openmov.api.wiring import wire
+from openmov.api.wiring import default_cache_folder, wire
 from openmov.config.load import change_recipe, load_recipe
 from openmov.config.schema import Recipe
 from openmov.errors import DecodeError, RecipeError
@@ -57,10 +58,11 @@ def load(
     modalities: str | None = None,
     views: str | None = None,
     overrides: Sequence[str] = (),
+    cache: Path | None = None,
 ) -> Predictor:
     """A Predictor for many calls, from any thread. See `Choices`; raises what `predictor_for` raises."""
     where = None if run is None else Path(run)
-    return predictor_for(Choices(where, backbone, revision, modalities, views, tuple(overrides)))
+    return predictor_for(Choices(where, backbone, revision, modalities, views, tuple(overrides), cache))
 
 
 def predictor_for(choices: Choices) -> Predictor:
@@ -70,12 +72,18 @@ def predictor_for(choices: Choices) -> Predictor:
     Raises RecipeError for modalities, views or overrides that are none; what Predictor.from_run raises.
     """
     counts = parse_views(choices.views)
+    store = LabelStore(choices.cache or default_cache_folder())
     backbone = None if choices.backbone == AUTO else choices.backbone
     if choices.run is not None:
         if choices.modalities is not None:
             raise RecipeError("--modalities", "a trained run has its own", "leave it out, or leave out --run")
         return Predictor.from_run(
-            choices.run, views=counts, backbone=backbone, revision=choices.revision, overrides=choices.overrides
+            choices.run,
+            views=counts,
+            backbone=backbone,
+            revision=choices.revision,
+            overrides=choices.overrides,
+            labels=store,
         )
     streams = _streams(choices.modalities)
     chosen = [
@@ -88,7 +96,7 @@ def predictor_for(choices: Choices) -> Predictor:
         chosen += [f"views.num_clips={counts[0]}", f"views.num_crops={counts[1]}"]
     wiring = wire(load_recipe("kinetics700", [*chosen, *choices.overrides]), None)
     sized = _at_size(wiring.recipe, wiring.backbone.image_size, choices.overrides)
-    return Predictor.untrained(replace(wiring, recipe=sized))
+    return Predictor.untrained(replace(wiring, recipe=sized, labels=store))
 
 
 def parse_views(text: str | None) -> tuple[int, int] | None:

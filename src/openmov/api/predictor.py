@@ -2,8 +2,8 @@
 
     file --reader--> clip --network--> embeddings --base, novel or frozen path--> Prediction
 
-Nothing is cached: each file is read once, its views alone, so memory does not grow with the length of the video or
-with the number of files.
+Nothing of a video is cached: each file is read once, its views alone, so memory does not grow with the length of the
+video or with the number of files.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,6 +14,7 @@ from typing import cast
 from torch import nn
 
 from openmov.api.answers import AnswerSettings, Prediction, ranked
+from openmov.api.label_store import LabelStore
 from openmov.api.runs import load_calibration, load_run, load_trained
 from openmov.api.streaming import StagedNetwork, StreamSettings
 from openmov.api.timeline import Answering, Timeline, TimelineSettings
@@ -60,12 +61,13 @@ class Predictor:
         backbone: str | None = None,
         revision: str | None = None,
         overrides: Sequence[str] = (),
+        labels: LabelStore | None = None,
     ) -> "Predictor":
         """A trained run, with calibrated beta and tau_v where it has them.
 
         `views` are clips x crops, instead of the recipe's; `backbone` says where the run's backbone lies now, and
         `revision` which of a hub model's; `overrides` change the recipe or the calibrated values
-        (`prediction.beta=0.5`).
+        (`prediction.beta=0.5`); class names are kept in `labels`, if given.
         Raises RunFolderError, CheckpointError, BackboneError, RecipeError.
         """
         loaded = load_run(run, None, backbone=backbone, revision=revision)
@@ -74,7 +76,7 @@ class Predictor:
         if calibrated is not None:
             recipe = recipe.model_copy(update={"prediction": PredictionConfig(**asdict(calibrated))})
         changed = _with_views(change_recipe(recipe, overrides), views)
-        wiring = replace(loaded.wiring, recipe=changed)
+        wiring = replace(loaded.wiring, recipe=changed, labels=labels)
         rule = BaseNovelRule(wiring.tau, wiring.novel_path)
         made = loaded.header.provenance
         return cls(

@@ -4,7 +4,7 @@ The one place where rooms that do not know each other are put together; it decid
 """
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -14,6 +14,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from openmov.api.class_names import ClassNames
+from openmov.api.label_store import LabelStore
 from openmov.config.schema import Recipe
 from openmov.data.pictures import PictureSettings
 from openmov.data.reader import ClipReader
@@ -22,12 +24,9 @@ from openmov.media.decode import PLAIN, Decoder
 from openmov.modalities.cache import ArrayCache
 from openmov.model import JointModel, build_model
 from openmov.model.backbones import Backbone, load_backbone
-from openmov.model.classes import embed_classes
 from openmov.model.encoders import FrozenFrameEncoder
 from openmov.prediction.base_novel import NovelPath
-from openmov.text.prompts import load_prompts
-from openmov.text.vocabulary import Vocabulary
-from openmov.types import ClassEmbeddings, Modality
+from openmov.types import Modality
 
 ENCODER_CHUNK = 32
 """Frames that go through an encoder at a time where no gradient is needed."""
@@ -58,6 +57,8 @@ class Wiring:
     """Loaded."""
     cache: ArrayCache | None = field(repr=False)
     """For flow, spectrograms, frozen and class embeddings; None computes everything each time."""
+    labels: LabelStore | None = field(default=None, repr=False)
+    """For class embeddings, name by name, in place of the cache: what prediction keeps."""
 
     @property
     def modalities(self) -> frozenset[Modality]:
@@ -111,17 +112,9 @@ class Wiring:
                 encoder_chunk=ENCODER_CHUNK,
             )
 
-    def class_embedder(self) -> Callable[[Vocabulary], ClassEmbeddings]:
+    def class_embedder(self) -> ClassNames:
         """Class names to unit vectors; each vocabulary is embedded once."""
-        known: dict[str, ClassEmbeddings] = {}
-
-        def embed(vocabulary: Vocabulary) -> ClassEmbeddings:
-            if vocabulary.identity not in known:
-                templates = load_prompts(vocabulary.prompts)
-                known[vocabulary.identity] = embed_classes(self.backbone, vocabulary.names, templates, self.cache)
-            return known[vocabulary.identity]
-
-        return embed
+        return ClassNames(self.backbone, self.cache, self.labels)
 
 
 def wire(recipe: Recipe, cache_folder: Path | None) -> Wiring:

@@ -12,7 +12,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from openmov.api.choices import Choices
-from openmov.cli.options import AtLeastOne, Flag, FlowMethod, Json, Set, app, with_flow
+from openmov.cli.options import AtLeastOne, Cache, Flag, FlowMethod, Json, Set, app, with_flow
 from openmov.errors import DecodeError
 
 
@@ -65,6 +65,7 @@ class NetworkAsked:
     ] = None
     views: Annotated[str | None, Parameter(help="Clips x crops, such as 4x3. [default: the recipe's]")] = None
     flow: FlowMethod = None
+    cache: Cache = None
     set_: Set = ()
 
 
@@ -115,4 +116,5 @@ def predict(
 
 def _choices(asked: NetworkAsked) -> Choices:
     overrides = with_flow(asked.flow, asked.set_)
-    return Choices(asked.run, asked.backbone, asked.revision, asked.modalities, asked.views, overrides)
+    where = (asked.run, asked.backbone, asked.revision)
+    return Choices(*where, asked.modalities, asked.views, overrides, asked.cache)

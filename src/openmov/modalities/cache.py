@@ -29,8 +29,10 @@ from openmov.errors import DecodeError, StorageError
 from openmov.runtime.atomic import atomic_file, storage_errors
 
 _DIGEST_BYTES = 16
-_SUFFIX = ".array"
-_KEY = re.compile(r"[0-9a-f]{8,64}")
+ENTRY_SUFFIX = ".array"
+"""What the name of an entry ends with."""
+ENTRY_KEY = re.compile(r"[0-9a-f]{8,64}")
+"""What it is otherwise: temporary files have other names."""
 _log = logging.getLogger(__name__)
 
 AnyArray = np.ndarray[Any, np.dtype[Any]]
@@ -102,7 +104,7 @@ class ArrayCache:
         return f"ArrayCache({str(self.folder)!r}, hits={self.hits}, misses={self.misses}, damaged={self.damaged})"
 
     def __contains__(self, key: str) -> bool:
-        return self._path(key).is_file()
+        return self.path_of(key).is_file()
 
     def load(self, key: str) -> AnyArray | None:
         """The entry, writable, or None where there is none.
@@ -110,7 +112,7 @@ class ArrayCache:
         A damaged entry is removed with a warning in the log, counted in `damaged`, and treated as absent.
         Raises StorageError where the folder cannot be read.
         """
-        path = self._path(key)
+        path = self.path_of(key)
         array = None
         try:
             array = _read(path)
@@ -129,7 +131,7 @@ class ArrayCache:
 
         Raises StorageError; ValueError for elements that are Python objects.
         """
-        path = self._path(key)
+        path = self.path_of(key)
         body = _packed(np.asarray(array))
         with atomic_file(path) as temporary, temporary.open("wb") as file:
             file.write(body)
@@ -144,10 +146,11 @@ class ArrayCache:
             self.store(key, array)
         return array
 
-    def _path(self, key: str) -> Path:
-        if not _KEY.fullmatch(key):
+    def path_of(self, key: str) -> Path:
+        """Where the entry is, or would be. Raises ValueError for what is no key."""
+        if not ENTRY_KEY.fullmatch(key):
             raise ValueError(f"{key!r} is no cache key: make it with step_key")
-        return self.folder / key[:2] / f"{key}{_SUFFIX}"
+        return self.folder / key[:2] / f"{key}{ENTRY_SUFFIX}"
 
     def _remove_damaged(self, path: Path) -> None:
         self.damaged += 1
@@ -158,7 +161,7 @@ class ArrayCache:
 
 def verify(folder: Path) -> tuple[Path, ...]:
     """The damaged entries of a cache folder, sorted; nothing is removed."""
-    entries = (path for path in sorted(folder.glob(f"??/*{_SUFFIX}")) if _KEY.fullmatch(path.stem))
+    entries = (path for path in sorted(folder.glob(f"??/*{ENTRY_SUFFIX}")) if ENTRY_KEY.fullmatch(path.stem))
     return tuple(path for path in entries if _is_damaged(path))
 
 
