@@ -5,8 +5,9 @@ of Zach, Pock and Bischof ("A duality based approach for realtime TV-L1 optical 
 the schedule and the defaults of OpenCV's `DualTVL1OpticalFlow`: at every level of the pyramid a few warps, at every
 warp rounds of a median filter and of inner iterations, which end as soon as the flow hardly changes.
 
-The loops are in `tvl1_kernels`, compiled at the first call (about seven seconds) and kept in numba's cache on disk;
-they release the interpreter's lock, so that threads scale. Equal calls give equal bits, in however many threads.
+The loops are in `tvl1_kernels`, compiled at the first call and kept on disk (`tvl1_solve`); they release the
+interpreter's lock, so that threads scale. Equal calls give equal bits, in however many threads. `tvl1_torch` is the
+same for batches on an accelerator.
 Tried and left out: starting from the flow of the pair before, which was no faster (1.0 times over 30 real pairs, five
 scales) and 0.2 pixels away; with fewer scales it was slower, as the finest ones then run to their last iteration.
 Running several iterations down the image at once gained 5 % and, as each end is known only afterwards, overshot.
@@ -20,10 +21,11 @@ from jaxtyping import Float32, Int64, UInt8
 
 from openmov.errors import RecipeError
 from openmov.media.scaling import grey as grey
-from openmov.modalities.tvl1_kernels import NUM_FIELDS, solve
+from openmov.modalities.tvl1_kernels import NUM_FIELDS
 from openmov.modalities.tvl1_lanes import NUM_LANES
 from openmov.modalities.tvl1_median import RING_ROWS
 from openmov.modalities.tvl1_pyramid import BORDER
+from openmov.modalities.tvl1_solve import solve
 
 SMALLEST_SIDE_PX = 16
 """No picture, and no level of the pyramid, may be smaller than this."""

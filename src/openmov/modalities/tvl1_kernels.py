@@ -9,7 +9,6 @@ Knows nothing of files, colours or parameters' defaults.
 
 from typing import NamedTuple, no_type_check
 
-import numba
 import numpy as np
 
 from openmov.modalities.tvl1_lanes import (
@@ -167,10 +166,11 @@ def _sweep_row(s, r, q, mask, plane, bound, speed):
 def _iterate(s, grid, bound, speed):
     """One iteration; the sum of squared changes of the flow."""
     u1, u2 = _U1 * grid.plane + NUM_LANES, _U2 * grid.plane + NUM_LANES
-    change, q = _ZERO, 0
+    top = 0 * grid.record  # record 0; a plain 0 would be a type of its own, and three more versions of the sweep
+    change, q = _ZERO, top
     for y in range(grid.height):
         r = q + grid.record
-        change += _sweep_row(s, r, q, 0, grid.plane, bound, speed if y else _ZERO)
+        change += _sweep_row(s, r, q, top, grid.plane, bound, speed if y else _ZERO)
         # The pixel right of the last repeats it: no gradient across the edge.
         s[r + u1 + grid.width] = s[r + u1 + grid.width - 1]
         s[r + u2 + grid.width] = s[r + u2 + grid.width - 1]
@@ -229,9 +229,9 @@ def _take_down(state, grid, flow):
             flow[1, y * grid.width + x] = state[i + _U2 * grid.plane + x]
 
 
-@numba.njit(nogil=True, fastmath=True, error_model="numpy", cache=True)
+@compiled
 @no_type_check
-def solve(first, second, sizes, numbers, counts, scale_step, flow, state, image, ring, row, columns):
+def levels(first, second, sizes, numbers, counts, scale_step, flow, state, image, ring, row, columns):
     """Replace the zeros in `flow` (2 rows: x, y; pixels of level 0) by the displacement of `first` to `second`.
 
     first, second: flat float32 pyramids whose level 0 is filled in, with `NUM_LANES` numbers to spare at the end.

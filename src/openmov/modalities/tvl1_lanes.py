@@ -7,7 +7,6 @@ processor has (one AVX-512 register, two of AVX, four of NEON). Knows nothing of
 
 The arithmetic is "fast" in LLVM's sense (no nan, no infinity, any order of summation), so that a division by a square
 root may become a reciprocal estimate with a Newton step. `load` and `store` check no bounds.
-After a change here, touch tvl1_kernels.py too: numba's cache on disk looks at the date of that file alone.
 """
 
 import operator
@@ -24,8 +23,10 @@ from numba.extending import intrinsic, lower_builtin, models, register_model
 NUM_LANES = 16
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
-compiled: Callable[[_Function], _Function] = numba.njit(nogil=True, fastmath=True, error_model="numpy")
-"""The decorator of functions that are called by compiled functions alone: no cache of their own, no lock held."""
+compiled: Callable[[_Function], _Function] = numba.njit(
+    nogil=True, fastmath=True, error_model="numpy", no_cfunc_wrapper=True
+)
+"""The decorator of functions that are called by compiled functions alone: no cache of their own, no entry for C."""
 
 _FAST = ("fast",)
 _FLOAT = ir.FloatType()

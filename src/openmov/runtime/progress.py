@@ -32,3 +32,10 @@ def progress_bar(title: str, total: int, *, shown: bool = True) -> Iterator[Call
         yield show
     if not console.is_terminal:
         console.print(f"{title}: {last} of {total}, {time.monotonic() - started:.1f} s", soft_wrap=True)
+
+
+def remark(line: str) -> None:
+    """One line on stderr for someone who waits; none where stderr is no terminal."""
+    console = Console(stderr=True, highlight=False)
+    if console.is_terminal:
+        console.print(line, soft_wrap=True)
