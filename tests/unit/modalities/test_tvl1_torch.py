@@ -83,6 +83,13 @@ class TestAPairOfABatch:
             assert np.array_equal(tvl1_batch(first[k : k + 1], second[k : k + 1])[0], together[k])
         assert not any(np.array_equal(one, two) for one, two in pairwise(together))
 
+    def test_more_than_go_at_once(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        first, second = batch(*MOVES)
+        together = tvl1_batch(first, second, QUICK)
+        monkeypatch.setattr("openmov.modalities.tvl1_torch.MOST_PAIRS", 3)
+        assert np.array_equal(tvl1_batch(first, second, QUICK), together)
+        assert tvl1_batch(first[:0], second[:0], QUICK).shape == (0, 40, 52, 2)
+
     def test_equal_pictures_do_not_move_at_all(self) -> None:
         noise = np.random.default_rng(0).integers(0, 256, (2, 33, 41), dtype=np.uint8)
         found = tvl1_batch(noise, np.stack([noise[0], np.roll(noise[1], 1, axis=1)]), QUICK)
