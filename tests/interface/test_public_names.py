@@ -66,3 +66,18 @@ def test_what_is_loaded(used: str, loaded: list[str]) -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     found = ast.literal_eval(done.stdout)
     assert found == loaded if "torch" not in loaded else set(loaded) <= set(found)
+
+
+def test_frames_alone_wait_for_neither_transformers_nor_numba() -> None:
+    """Everything `openmov predict` needs with ConSE, its networks and a sentence included."""
+    slow = ("transformers", "numba", "sentence_transformers", "sklearn", "tensorboardX", "cv2")
+    code = (
+        "import sys, openmov\n"
+        "predictor = openmov.load(backbone='conse')\n"
+        "predictor._scorer.embed_classes(predictor.vocabulary(['a dog']))\n"
+        f"print([name for name in {slow!r} if name in sys.modules])\n"
+        "import openmov.modalities.tvl1\n"
+        "print('numba' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == ["[]", "True"]

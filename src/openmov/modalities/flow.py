@@ -26,8 +26,6 @@ from openmov.media.scaling import crop_box, working_grey
 from openmov.media.scaling import working_size as working_size
 from openmov.modalities.dis import dis
 from openmov.modalities.rgb import normalise
-from openmov.modalities.tvl1 import TVL1Parameters, tvl1
-from openmov.modalities.tvl1_torch import best_device, tvl1_batch
 
 FLOW_VERSION = 2
 """Part of the key of stored flow; raised when the output of `compute_flow` or `encode_flow` changes."""
@@ -61,17 +59,28 @@ def compute_flow(
         if not len(grey.first):
             return np.zeros((*grey.first.shape, 2), np.float32)
         if config.method == "tvl1" and config.engine == "torch":
-            return tvl1_batch(grey.first, grey.second, _parameters(config), best_device())
+            return _in_batches(grey, config)
         return np.stack(list(pool.map(_solver(config), grey.first, grey.second)))
 
 
-def _parameters(config: FlowConfig) -> TVL1Parameters:
-    return TVL1Parameters(**config.tvl1.model_dump())
+# TV-L1 is imported where it is asked for: numba takes a quarter of a second, for which frames alone need not wait.
+
+
+def _in_batches(grey: GreyPairs, config: FlowConfig) -> Float32[np.ndarray, "time height width 2"]:
+    """All pairs at once, by torch, on the best device there is."""
+    from openmov.modalities.tvl1 import TVL1Parameters
+    from openmov.modalities.tvl1_torch import best_device, tvl1_batch
+
+    return tvl1_batch(grey.first, grey.second, TVL1Parameters(**config.tvl1.model_dump()), best_device())
 
 
 def _solver(config: FlowConfig) -> Callable[..., Float32[np.ndarray, "height width 2"]]:
     """What takes one pair of grey pictures on the CPU."""
-    return dis if config.method == "dis" else partial(tvl1, parameters=_parameters(config))
+    if config.method == "dis":
+        return dis
+    from openmov.modalities.tvl1 import TVL1Parameters, tvl1
+
+    return partial(tvl1, parameters=TVL1Parameters(**config.tvl1.model_dump()))
 
 
 def _grey_pairs(pairs: FramePairs, short_side: int, pool: ThreadPoolExecutor) -> GreyPairs:
