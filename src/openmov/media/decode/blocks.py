@@ -50,9 +50,10 @@ def sound_blocks(source: Source, start_seconds: float, end_seconds: float) -> It
 
 
 def _until(source: Source, blocks: Iterator[Block], end_seconds: float) -> Iterator[Block]:
+    last_seconds = end_seconds + _POST_ROLL_SECONDS - source.start_seconds(source.audio)
     for block in blocks:
         yield block
-        if seconds_at(source, block.position, block.rate_hz) > end_seconds + _POST_ROLL_SECONDS:
+        if block.position > last_seconds * block.rate_hz:
             return
 
 
@@ -108,9 +109,8 @@ def _anchor(source: Source, frames: list[Any], boundary: int | None) -> int:
 
 def _stamped(source: Source, frame: Any) -> int:
     """Samples from the stream's start to the frame's first, by its time stamp."""
-    since_start = (frame.pts - (source.audio.start_time or 0)) * source.audio.time_base
-    position: int = round(since_start * frame.sample_rate)
-    return position
+    clock, since_start = source.audio.time_base, frame.pts - (source.audio.start_time or 0)
+    return round(since_start * clock.numerator * frame.sample_rate / clock.denominator)
 
 
 def _first_boundary(source: Source) -> int | None:
@@ -128,8 +128,10 @@ def _mono(frame: Any) -> Float32[np.ndarray, "samples"]:
         scale, offset = 1 / 128, 128.0
     elif np.issubdtype(array.dtype, np.integer):
         scale = 1 / -float(np.iinfo(array.dtype).min)
-    mean: np.ndarray = array.mean(axis=0, dtype=np.float64)
-    return np.nan_to_num((mean - offset) * scale).astype(np.float32)
+    mean: np.ndarray = (array.mean(axis=0, dtype=np.float64) - offset) * scale
+    if not np.isfinite(mean.sum()):  # broken files of floats
+        mean = np.nan_to_num(mean)
+    return mean.astype(np.float32)
 
 
 def _seek(source: Source, seconds: float) -> bool:

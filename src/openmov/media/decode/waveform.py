@@ -35,6 +35,7 @@ class Waveform:
     """Packets on the way that could not be decoded: silence stands in their place too."""
 
 
+_BATCH_SAMPLES = 16_384
 _CUT_OFF_SECONDS = 0.5  # less is padding of the codec, or a header that rounds
 Piece = tuple[float, int, np.ndarray]
 """Resampled sound: when its run starts, how many of the run's samples came before, and the samples."""
@@ -95,6 +96,8 @@ class _Run:
         self.start_seconds = seconds_at(source, block.position + self.to_skip, block.rate_hz)
         self.num_given = 0
         self.num_taken = 0
+        self._waiting: list[Float32[np.ndarray, "samples"]] = []
+        self._num_waiting = 0
         self.resampler = av.AudioResampler(format="fltp", layout="mono", rate=rate_hz)
 
     def goes_on_with(self, block: Block) -> bool:
@@ -104,9 +107,18 @@ class _Run:
         self.next_position += len(samples)
         kept = samples[self.to_skip :]
         self.to_skip -= len(samples) - len(kept)
+        self._waiting.append(kept)
+        self._num_waiting += len(kept)
+        if self._num_waiting >= _BATCH_SAMPLES:
+            yield from self._pushed()
+
+    def _pushed(self) -> Iterator[Piece]:
+        """What came since the last time, through the filter at once: a call costs as much as many samples do."""
+        kept = np.concatenate([np.zeros(0, np.float32), *self._waiting])
+        self._waiting, self._num_waiting = [], 0
         if len(kept) == 0:
             return
-        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(kept[None]), format="fltp", layout="mono")
+        frame = av.AudioFrame.from_ndarray(kept[None], format="fltp", layout="mono")
         frame.sample_rate = self.source_rate_hz
         frame.time_base = Fraction(1, self.source_rate_hz)
         frame.pts = self.num_taken
@@ -114,7 +126,8 @@ class _Run:
         yield from self._given(self.resampler.resample(frame))
 
     def rest(self) -> Iterator[Piece]:
-        """What the filter still holds."""
+        """What waits, and what the filter still holds."""
+        yield from self._pushed()
         if self.num_taken and self.source_rate_hz != self.rate_hz:
             yield from self._given(self.resampler.resample(None))
 
