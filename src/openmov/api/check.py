@@ -6,7 +6,7 @@ from pathlib import Path
 
 from openmov.data.manifest import find_faults, load_manifest
 from openmov.errors import OpenMovError
-from openmov.media.decode import check_media
+from openmov.media.decode import PLAIN, Decoder
 from openmov.modalities.cache import verify
 from openmov.runtime.progress import progress_bar
 from openmov.text.vocabulary import Vocabulary, load_vocabulary
@@ -27,7 +27,13 @@ class Findings:
 
 
 def check_files(
-    paths: Sequence[Path], vocabulary: Path | None, cache: Path | None, *, deep: bool = False, shown: bool = True
+    paths: Sequence[Path],
+    vocabulary: Path | None,
+    cache: Path | None,
+    *,
+    deep: bool = False,
+    shown: bool = True,
+    decoder: Decoder = PLAIN,
 ) -> Findings:
     """Everything wrong with these files, at once; raises nothing for a faulty one.
 
@@ -46,7 +52,7 @@ def check_files(
     notes: list[str] = []
     with progress_bar("checking", len(media), shown=shown) as show:
         for done, path in enumerate(media, start=1):
-            found = check_media(path, deep=deep)
+            found = decoder.check(path, deep=deep)
             faults += [f"{path}: {fault}" for fault in found.faults]
             notes += [f"{path}: {note}" for note in found.notes]
             show(done)

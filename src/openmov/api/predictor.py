@@ -27,6 +27,7 @@ from openmov.data.batching import collate
 from openmov.data.records import Record
 from openmov.data.segment import file_facts
 from openmov.errors import DecodeError
+from openmov.media.decode import Decoder
 from openmov.model.joint import num_views
 from openmov.prediction.predictor import AnswerRule, BaseNovelRule, NetworkScorer, answers_by_modality
 from openmov.text.vocabulary import Vocabulary
@@ -101,6 +102,10 @@ class Predictor:
         else:
             scorer = _scorer(wiring, wiring.network(), BaseNovelRule(wiring.tau, wiring.novel_path))
         return cls(wiring, scorer, prompts=wiring.backbone.prompts)
+
+    def read_with(self, decoder: Decoder) -> None:
+        """Files are opened by this decoder from now on: with a GuardedDecoder, one that hangs is given up."""
+        self._reader = self._wiring.reader(flow_threads=_FLOW_THREADS, decoder=decoder)
 
     @property
     def backbone(self) -> tuple[str, str]:

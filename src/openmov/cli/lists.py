@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import Parameter
-from cyclopts.validators import Number
 
 from openmov.cli.options import (
     AtLeastOne,
@@ -12,6 +11,7 @@ from openmov.cli.options import (
     Flag,
     FlowMethod,
     Json,
+    LimitSeconds,
     Manifest,
     NotNegative,
     RecipeName,
@@ -35,9 +35,6 @@ EngineName = Annotated[
     Literal["processes", "threads"],
     Parameter(help="Processes, one a core; or threads of this process, which share one copy of the backbone."),
 ]
-LimitSeconds = Annotated[
-    int, Parameter(validator=Number(gte=0), help="Seconds after which a video is given up; 0 for no limit.")
-]
 
 
 @app.command
@@ -48,6 +45,7 @@ def check(
     vocabulary: Path | None = None,
     cache: Path | None = None,
     deep: Flag = False,
+    limit: LimitSeconds = 600,
     json: Json = False,
 ) -> int:
     """Look for faults in media files, manifests and vocabularies; exit code 2 if there are any.
@@ -65,8 +63,10 @@ def check(
     """
     from openmov.api.check import check_files
     from openmov.cli import show
+    from openmov.media.decode import limited_decoder
 
-    return show.findings(check_files(files, vocabulary, cache, deep=deep), json)
+    with limited_decoder(limit) as decoder:
+        return show.findings(check_files(files, vocabulary, cache, deep=deep, decoder=decoder), json)
 
 
 @app.command

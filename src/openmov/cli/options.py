@@ -31,6 +31,9 @@ Cache = Annotated[Path | None, Parameter(help="Cache folder. [default: $OPENMOV_
 RecipeName = Annotated[str, Parameter(help="Bundled recipe, or path of a YAML file.")]
 Manifest = Annotated[Path, Parameter(help="CSV or JSONL with the columns path, label and split (train, val, test).")]
 Names = Annotated[Path, Parameter(help="JSON with base and novel class names, as `openmov split` writes it.")]
+LimitSeconds = Annotated[
+    int, Parameter(validator=Number(gte=0), help="Seconds after which a video is given up; 0 for no limit.")
+]
 Workers = Annotated[int, Parameter(validator=Number(gte=1), help="How many videos are read at a time.")]
 FlowMethod = Annotated[
     Literal["tvl1", "dis"] | None,

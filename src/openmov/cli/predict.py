@@ -12,7 +12,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from openmov.api.choices import Choices
-from openmov.cli.options import AtLeastOne, Cache, Flag, FlowMethod, Json, Set, app, with_flow
+from openmov.cli.options import AtLeastOne, Cache, Flag, FlowMethod, Json, LimitSeconds, Set, app, with_flow
 from openmov.errors import DecodeError
 
 
@@ -76,6 +76,7 @@ class OutputAsked:
 
     top: Annotated[AtLeastOne, Parameter(help="Answers a file.")] = 5
     workers: Annotated[AtLeastOne, Parameter(help="How many files are read at a time, ahead of the network.")] = 2
+    limit: LimitSeconds = 600
     json: Json = False
     csv: Annotated[Flag, Parameter(help="Print the result as CSV: one line an answer.")] = False
 
@@ -103,6 +104,7 @@ def predict(
     from openmov.api.labels import choose_labels
     from openmov.api.predict import predictor_for
     from openmov.cli import answers
+    from openmov.media.decode import limited_decoder
 
     form = answers.form_of(as_json=output.json, as_csv=output.csv)
     if not files and not stdin:
@@ -111,7 +113,9 @@ def predict(
     predictor = predictor_for(_choices(network))
     found = find_files(files, from_stdin=stdin, with_sound=predictor.hears)
     vocabulary = predictor.vocabulary(labels, names.prompts)
-    return answers.show(predictor, found, vocabulary, form, top=output.top, workers=output.workers)
+    with limited_decoder(output.limit) as decoder:
+        predictor.read_with(decoder)
+        return answers.show(predictor, found, vocabulary, form, top=output.top, workers=output.workers)
 
 
 def _choices(asked: NetworkAsked) -> Choices:

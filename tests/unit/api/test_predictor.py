@@ -11,11 +11,13 @@ from openmov.api.predictor import Predictor
 from openmov.api.runs import load_calibration, load_run
 from openmov.config.load import load_recipe
 from openmov.errors import BackboneError, CheckpointError, DecodeError, VocabularyError
+from openmov.media.decode import limited_decoder
 from openmov.media.encode import write_clip
 from openmov.prediction.base_novel import base_probabilities, novel_probabilities
 from tiny_backbones import make_tiny_clip_folder
 from tiny_media import block_over_texture
 from tiny_world import BASE, NOVEL, TinyWorld
+from tricky_decoder import TrickyDecoder
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +34,22 @@ def answer(predictor: Predictor, path: Path, names: tuple[str, ...], top: int = 
 def probabilities(prediction: Prediction, names: tuple[str, ...]) -> list[float]:
     found = dict(zip(prediction.answers.names, prediction.answers.probabilities, strict=True))
     return [found[name] for name in names]
+
+
+def test_a_file_that_hangs_its_decoder_is_given_up_and_the_next_one_answered(
+    tiny_run: Path, tiny_world: TinyWorld, tmp_path: Path
+) -> None:
+    files = [tmp_path / "hang.mp4", tmp_path / "fine.mp4"]
+    for path in files:
+        path.write_bytes(next(tiny_world.root.rglob("*.mp4")).read_bytes())
+    predictor = Predictor.from_run(tiny_run)
+    with limited_decoder(3.0, TrickyDecoder()) as decoder:
+        predictor.read_with(decoder)
+        lost, answered = predictor.predict(files, predictor.vocabulary(BASE), workers=2)
+    assert isinstance(lost, DecodeError)
+    assert "longer than 3 s" in lost.what
+    assert isinstance(answered, Prediction)
+    assert answer(Predictor.from_run(tiny_run), files[1], BASE).answers == answered.answers
 
 
 class TestRoles:

@@ -110,7 +110,8 @@ def _anchor(source: Source, frames: list[Any], boundary: int | None) -> int:
 def _stamped(source: Source, frame: Any) -> int:
     """Samples from the stream's start to the frame's first, by its time stamp."""
     clock, since_start = source.audio.time_base, frame.pts - (source.audio.start_time or 0)
-    return round(since_start * clock.numerator * frame.sample_rate / clock.denominator)
+    position: int = round(since_start * clock.numerator * frame.sample_rate / clock.denominator)
+    return position
 
 
 def _first_boundary(source: Source) -> int | None:

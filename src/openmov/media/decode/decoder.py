@@ -134,6 +134,16 @@ class GuardedDecoder:
 
 
 @contextmanager
+def limited_decoder(limit_seconds: float | int, inner: Decoder = PLAIN) -> Iterator[Decoder]:
+    """A guarded decoder, closed at the end of the block; with a limit of 0 the decoder itself, in this process."""
+    decoder = GuardedDecoder(float(limit_seconds), inner) if limit_seconds else inner
+    try:
+        yield decoder
+    finally:
+        decoder.close()
+
+
+@contextmanager
 def _death_is_a_fault_of(path: Path, limit_seconds: float) -> Iterator[None]:
     try:
         yield

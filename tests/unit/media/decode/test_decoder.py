@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from openmov.errors import DecodeError
-from openmov.media.decode import PLAIN, Decoder, GuardedDecoder
+from openmov.media.decode import PLAIN, Decoder, GuardedDecoder, limited_decoder
 from openmov.media.encode import write_clip
 from openmov.runtime.guard import CallsClosedError
 from tricky_decoder import TrickyDecoder
@@ -71,6 +71,15 @@ def test_a_hang_or_a_crash_is_a_fault_of_that_file_alone(clip: Path, name: str, 
         assert fault in found
     finally:
         decoder.close()
+
+
+def test_no_limit_means_no_other_process(clip: Path) -> None:
+    with limited_decoder(0) as decoder:
+        assert decoder is PLAIN
+    with limited_decoder(20) as guarded:
+        assert guarded.probe(clip) == PLAIN.probe(clip)
+    with pytest.raises(CallsClosedError):
+        guarded.probe(clip)
 
 
 def test_a_closed_decoder_is_no_fault_of_a_file(clip: Path) -> None:
