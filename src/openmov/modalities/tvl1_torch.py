@@ -20,8 +20,8 @@ from torch.nn import functional
 from openmov.modalities.tvl1 import OPENCV_DEFAULTS, TVL1Parameters, check_pictures, level_sizes
 from openmov.modalities.tvl1_torch_median import median
 
-MOST_PAIRS = 64
-"""More go to the device in turn: at 256 x 341, 64 pairs take about 1 GB there."""
+MOST_PAIRS = 32
+"""More go to the device in turn: at 256 x 341, 32 pairs take about 2 GB there."""
 _BORDER = 4
 _ASK_EVERY = 5
 _FLATTEST = 1e-6
