@@ -19,10 +19,11 @@ Axis words used in every shape of the project:
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Protocol, runtime_checkable
 
+import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
@@ -80,6 +81,15 @@ class ClipBatch:
     def __len__(self) -> int:
         return len(self.video_ids)
 
+    def to(self, device: torch.device) -> "ClipBatch":
+        """The same with its tensors on `device`."""
+        return replace(
+            self,
+            inputs={modality: tensor.to(device, non_blocking=True) for modality, tensor in self.inputs.items()},
+            present={modality: mask.to(device, non_blocking=True) for modality, mask in self.present.items()},
+            frozen=None if self.frozen is None else self.frozen.to(device, non_blocking=True),
+        )
+
 
 @dataclass(frozen=True)
 class JointEmbeddings:
@@ -91,6 +101,14 @@ class JointEmbeddings:
     """Which rows of each are meant; the others are to be ignored."""
     frozen: Float[Tensor, "batch dim"] | None = field(default=None, repr=False)
     """Mean over time of the normalised frame embeddings of the frozen video encoder: the CLIP baseline."""
+
+    def to(self, device: torch.device) -> "JointEmbeddings":
+        """The same with its tensors on `device`."""
+        return JointEmbeddings(
+            {modality: rows.to(device) for modality, rows in self.fused.items()},
+            {modality: mask.to(device) for modality, mask in self.present.items()},
+            None if self.frozen is None else self.frozen.to(device),
+        )
 
 
 @dataclass(frozen=True)

@@ -247,7 +247,9 @@ class TestOrdinaryOutput:
         assert shares == sorted(shares, reverse=True)
         assert len(shares) == 2
         assert re.fullmatch(
-            rf"backbone: {tiny_world.backbone} \([0-9a-f]+\); base path, tau 0\.05, 1x1 views\n", printed.err
+            rf"backbone: {tiny_world.backbone} \([0-9a-f]+\); "
+            r"base path, tau 0\.05, 1x1 views, (bf16|fp32) on (cpu|cuda)\n",
+            printed.err,
         )
 
 

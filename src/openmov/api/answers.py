@@ -73,6 +73,12 @@ class AnswerSettings:
     """Whether beta and tau_v were chosen on held-out base classes."""
     views: str = "1x1"
     """Clips x crops whose probabilities are averaged."""
+    preset: str | None = None
+    """Name of this way to look, where it has one: paper, standard or fast."""
+    device: str = "cpu"
+    """Where the network computed."""
+    dtype: str = "fp32"
+    """Of the products in its image encoders: fp32 or bf16."""
 
     def to_json(self) -> dict[str, object]:
         """Plain values; what the path does not use is null."""
@@ -82,7 +88,8 @@ class AnswerSettings:
         numbers = {"tau": self.tau, "beta": self.beta, "tau_x": self.tau_x, "tau_v": self.tau_v}
         used = [f"{name} {value:.4g}" for name, value in numbers.items() if value is not None]
         chosen = " (calibrated)" if self.calibrated else ""
-        return f"{self.path} path, {', '.join(used)}{chosen}, {self.views} views"
+        preset = f" ({self.preset})" if self.preset else ""
+        return f"{self.path} path, {', '.join(used)}{chosen}, {self.views} views{preset}, {self.dtype} on {self.device}"
 
 
 def ranked(scores: Float[Tensor, "classes"], names: tuple[str, ...], top: int) -> RankedNames:

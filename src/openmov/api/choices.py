@@ -17,8 +17,14 @@ class Choices:
     modalities: str | None = None
     """Without a run: `video`, or `video,flow,audio` for an untrained MOV. None: video."""
     views: str | None = None
-    """Clips x crops, such as `4x3`; None takes the recipe's."""
+    """Clips x crops, such as `4x3`; None takes those of the preset."""
     overrides: tuple[str, ...] = ()
     """Changes to the recipe: `video.num_frames=8`."""
     cache: Path | None = None
     """Folder the vectors of class names are kept in; None: $OPENMOV_CACHE or ~/.cache/openmov."""
+    preset: str | None = None
+    """`paper`, `standard` or `fast`; None: the run's own views, or without a run `standard`."""
+    device: str = "auto"
+    """cpu, cuda, cuda:1 or mps; auto: a GPU where there is one."""
+    dtype: str = "auto"
+    """fp32 or bf16; auto: bf16 where the hardware multiplies it and the backbone bears it."""

@@ -14,13 +14,15 @@ from openmov.api.choices import Choices
 from openmov.api.inputs import find_files
 from openmov.api.label_store import LabelStore
 from openmov.api.labels import choose_labels
-from openmov.api.predictor import Predictor
+from openmov.api.predictor import Predictor, views_overrides
 from openmov.api.wiring import default_cache_folder, wire
 from openmov.config.load import change_recipe, load_recipe
+from openmov.config.presets import preset_overrides
 from openmov.config.schema import Recipe
 from openmov.errors import DecodeError, RecipeError
 from openmov.model.backbones.auto import AUTO, choose_backbone
 
+_WITHOUT_RUN = "standard"
 _SHORT_SIDE_PER_CROP = 256 / 224  # ViViT: crops of 224 from a short side of 256
 
 
@@ -59,31 +61,38 @@ def load(
     views: str | None = None,
     overrides: Sequence[str] = (),
     cache: Path | None = None,
+    preset: str | None = None,
+    device: str = "auto",
+    dtype: str = "auto",
 ) -> Predictor:
     """A Predictor for many calls, from any thread. See `Choices`; raises what `predictor_for` raises."""
     where = None if run is None else Path(run)
-    return predictor_for(Choices(where, backbone, revision, modalities, views, tuple(overrides), cache))
+    return predictor_for(
+        Choices(where, backbone, revision, modalities, views, tuple(overrides), cache, preset, device, dtype)
+    )
 
 
 def predictor_for(choices: Choices) -> Predictor:
     """The Predictor of a run, or of a backbone alone: frozen CLIP, or an untrained MOV for several modalities.
 
     Without a run, crops have the size the backbone was pretrained at, unless an override says otherwise.
-    Raises RecipeError for modalities, views or overrides that are none; what Predictor.from_run raises.
+    Raises RecipeError for modalities, views, presets, devices or overrides that are none; what Predictor.from_run
+    raises.
     """
-    counts = parse_views(choices.views)
     store = LabelStore(choices.cache or default_cache_folder())
+    looks = _looks(choices)
     backbone = None if choices.backbone == AUTO else choices.backbone
     if choices.run is not None:
         if choices.modalities is not None:
             raise RecipeError("--modalities", "a trained run has its own", "leave it out, or leave out --run")
         return Predictor.from_run(
             choices.run,
-            views=counts,
             backbone=backbone,
             revision=choices.revision,
-            overrides=choices.overrides,
+            overrides=(*looks, *choices.overrides),
             labels=store,
+            device=choices.device,
+            dtype=choices.dtype,
         )
     streams = _streams(choices.modalities)
     chosen = [
@@ -92,11 +101,18 @@ def predictor_for(choices: Choices) -> Predictor:
         f"model.method={'video_only' if streams == ['video'] else 'mov'}",
         f"model.modalities={json.dumps(streams)}",
     ]
-    if counts is not None:
-        chosen += [f"views.num_clips={counts[0]}", f"views.num_crops={counts[1]}"]
-    wiring = wire(load_recipe("kinetics700", [*chosen, *choices.overrides]), None)
+    wiring = wire(load_recipe("kinetics700", [*chosen, *looks, *choices.overrides]), None)
+    wiring = wiring.computing(choices.device, choices.dtype)
     sized = _at_size(wiring.recipe, wiring.backbone.image_size, choices.overrides)
     return Predictor.untrained(replace(wiring, recipe=sized, labels=store))
+
+
+def _looks(choices: Choices) -> tuple[str, ...]:
+    """The fields of the preset, then those of `views`, which go over it."""
+    preset = choices.preset or (_WITHOUT_RUN if choices.run is None else None)
+    fields = () if preset is None else preset_overrides(preset)
+    counts = parse_views(choices.views)
+    return fields if counts is None else (*fields, *views_overrides(counts))
 
 
 def parse_views(text: str | None) -> tuple[int, int] | None:

@@ -21,6 +21,7 @@ from openmov.api.timeline import Answering, Timeline, TimelineSettings
 from openmov.api.wiring import Wiring, wire
 from openmov.baselines.frozen_clip import FrozenCLIP, FrozenCLIPRule
 from openmov.config.load import change_recipe
+from openmov.config.presets import preset_of
 from openmov.config.schema import PredictionConfig, Recipe
 from openmov.data.ahead import in_order
 from openmov.data.batching import collate
@@ -63,12 +64,14 @@ class Predictor:
         revision: str | None = None,
         overrides: Sequence[str] = (),
         labels: LabelStore | None = None,
+        device: str = "auto",
+        dtype: str = "auto",
     ) -> "Predictor":
         """A trained run, with calibrated beta and tau_v where it has them.
 
         `views` are clips x crops, instead of the recipe's; `backbone` says where the run's backbone lies now, and
         `revision` which of a hub model's; `overrides` change the recipe or the calibrated values
-        (`prediction.beta=0.5`); class names are kept in `labels`, if given.
+        (`prediction.beta=0.5`); class names are kept in `labels`, if given; `device` and `dtype` as in `Choices`.
         Raises RunFolderError, CheckpointError, BackboneError, RecipeError.
         """
         loaded = load_run(run, None, backbone=backbone, revision=revision)
@@ -77,7 +80,7 @@ class Predictor:
         if calibrated is not None:
             recipe = recipe.model_copy(update={"prediction": PredictionConfig(**asdict(calibrated))})
         changed = _with_views(change_recipe(recipe, overrides), views)
-        wiring = replace(loaded.wiring, recipe=changed, labels=labels)
+        wiring = replace(loaded.wiring, recipe=changed, labels=labels).computing(device, dtype)
         rule = BaseNovelRule(wiring.tau, wiring.novel_path)
         made = loaded.header.provenance
         return cls(
@@ -133,13 +136,19 @@ class Predictor:
 
     def settings(self, vocabulary: Vocabulary) -> AnswerSettings:
         """How the probabilities of these names come about."""
-        rule, counts = self._scorer.rule, self._wiring.recipe.views
-        views = f"{counts.num_clips}x{counts.num_crops}"
+        rule, recipe, compute = self._scorer.rule, self._wiring.recipe, self._wiring.compute
+        looks = AnswerSettings(
+            "frozen",
+            views=f"{recipe.views.num_clips}x{recipe.views.num_crops}",
+            preset=preset_of(recipe),
+            device=str(compute.device),
+            dtype=compute.dtype_name,
+        )
         if not isinstance(rule, BaseNovelRule):
-            return AnswerSettings("frozen", tau=self._wiring.backbone.temperature, views=views)
+            return replace(looks, tau=self._wiring.backbone.temperature)
         if not vocabulary.novel:
-            return AnswerSettings("base", tau=rule.tau, views=views)
-        return AnswerSettings("novel", **asdict(rule.novel), calibrated=self._calibrated, views=views)
+            return replace(looks, path="base", tau=rule.tau)
+        return replace(looks, path="novel", **asdict(rule.novel), calibrated=self._calibrated)
 
     def predict(
         self, paths: Iterable[Path | DecodeError], vocabulary: Vocabulary, *, top: int = 5, workers: int = 1
@@ -199,10 +208,13 @@ class Predictor:
 
 
 def _scorer(wiring: Wiring, network: nn.Module, rule: AnswerRule) -> NetworkScorer:
-    return NetworkScorer(network, wiring.class_embedder(), rule, wiring.modalities)
+    return NetworkScorer(wiring.answering(network), wiring.class_embedder(), rule, wiring.modalities)
 
 
 def _with_views(recipe: Recipe, views: tuple[int, int] | None) -> Recipe:
-    if views is None:
-        return recipe
-    return change_recipe(recipe, [f"views.num_clips={views[0]}", f"views.num_crops={views[1]}"])
+    return recipe if views is None else change_recipe(recipe, views_overrides(views))
+
+
+def views_overrides(views: tuple[int, int]) -> tuple[str, str]:
+    """Clips x crops as recipe fields."""
+    return f"views.num_clips={views[0]}", f"views.num_crops={views[1]}"

@@ -6,7 +6,7 @@ The one place where rooms that do not know each other are put together; it decid
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -25,7 +25,9 @@ from openmov.modalities.cache import ArrayCache
 from openmov.model import JointModel, build_model
 from openmov.model.backbones import Backbone, load_backbone
 from openmov.model.encoders import FrozenFrameEncoder
+from openmov.model.inference import Prepared
 from openmov.prediction.base_novel import NovelPath
+from openmov.runtime.compute import EXACT, Compute, choose_compute
 from openmov.types import Modality
 
 ENCODER_CHUNK = 32
@@ -59,6 +61,20 @@ class Wiring:
     """For flow, spectrograms, frozen and class embeddings; None computes everything each time."""
     labels: LabelStore | None = field(default=None, repr=False)
     """For class embeddings, name by name, in place of the cache: what prediction keeps."""
+    compute: Compute = EXACT
+    """Where and how exactly `answering` computes; all else, stored embeddings too, in fp32 on the processor."""
+
+    def computing(self, device: str, dtype: str) -> "Wiring":
+        """The same, answering on this device in this precision; `auto` is bf16 only for a backbone that it suits.
+
+        Raises RecipeError.
+        """
+        wanted = "fp32" if dtype == "auto" and not self.backbone.suits_bf16 else dtype
+        return replace(self, compute=choose_compute(device, wanted))
+
+    def answering(self, network: nn.Module) -> Prepared:
+        """Takes over a network, which only answers from then on."""
+        return Prepared(network, self.compute)
 
     @property
     def modalities(self) -> frozenset[Modality]:

@@ -7,7 +7,7 @@ A new option is a field of one of the groups below; how to answer is also a fiel
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
@@ -63,7 +63,22 @@ class NetworkAsked:
         str | None,
         Parameter(help="Without a run: video, or video,flow,audio for an untrained MOV. [default: video]"),
     ] = None
-    views: Annotated[str | None, Parameter(help="Clips x crops, such as 4x3. [default: the recipe's]")] = None
+    preset: Annotated[
+        Literal["paper", "standard", "fast"] | None,
+        Parameter(
+            help="How closely to look: paper (4x3 views), standard (4x1) or fast (2x1). [default: the run's own views, "
+            "or standard without a run]"
+        ),
+    ] = None
+    views: Annotated[str | None, Parameter(help="Clips x crops, such as 4x3, in place of the preset's.")] = None
+    device: Annotated[str, Parameter(help="cpu, cuda, cuda:1, mps, or auto: a GPU where there is one.")] = "auto"
+    dtype: Annotated[
+        Literal["auto", "fp32", "bf16"],
+        Parameter(
+            help="Of the products in the image encoders; auto is bf16 where the hardware has it and the backbone bears "
+            "it (CLIP does, conse does not)."
+        ),
+    ] = "auto"
     flow: FlowMethod = None
     cache: Cache = None
     set_: Set = ()
@@ -119,6 +134,15 @@ def predict(
 
 
 def _choices(asked: NetworkAsked) -> Choices:
-    overrides = with_flow(asked.flow, asked.set_)
-    where = (asked.run, asked.backbone, asked.revision)
-    return Choices(*where, asked.modalities, asked.views, overrides, asked.cache)
+    return Choices(
+        run=asked.run,
+        backbone=asked.backbone,
+        revision=asked.revision,
+        modalities=asked.modalities,
+        views=asked.views,
+        overrides=with_flow(asked.flow, asked.set_),
+        cache=asked.cache,
+        preset=asked.preset,
+        device=asked.device,
+        dtype=asked.dtype,
+    )

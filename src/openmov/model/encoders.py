@@ -23,9 +23,13 @@ class FrameEncoder(nn.Module):
 
     def __init__(self, encoder: ImageEncoder, dim: int, *, chunk: int | None = None) -> None:
         super().__init__()
-        self.encoder = encoder
+        self.encoder: ImageEncoder = encoder
         self.dim = dim
         self.chunk = chunk
+
+    def prepare(self, dtype: torch.dtype) -> None:
+        """From now on this encoder only answers, its products in `dtype`, as fast as its family knows how."""
+        self.encoder = self.encoder.for_inference(dtype)
 
     def forward(self, frames: Float[Tensor, "batch time 3 height width"]) -> Float[Tensor, "batch time dim"]:
         images = frames.flatten(0, 1)

@@ -7,7 +7,6 @@ import queue
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -65,12 +64,7 @@ def read_ahead(source: ClipSource, steps: Iterable[Step]) -> Iterator[Iterator[C
 
 def on_device(batch: ClipBatch, device: torch.device) -> ClipBatch:
     """The batch with its tensors on `device`."""
-    return replace(
-        batch,
-        inputs={modality: tensor.to(device, non_blocking=True) for modality, tensor in batch.inputs.items()},
-        present={modality: mask.to(device, non_blocking=True) for modality, mask in batch.present.items()},
-        frozen=None if batch.frozen is None else batch.frozen.to(device, non_blocking=True),
-    )
+    return batch.to(device)
 
 
 def _put(ready: queue.Queue[ClipBatch | BaseException], item: ClipBatch | BaseException, stop: threading.Event) -> bool:

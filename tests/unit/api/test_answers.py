@@ -51,11 +51,14 @@ def test_json_holds_plain_values() -> None:
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        (AnswerSettings("base", tau=0.01, views="4x3"), "base path, tau 0.01, 4x3 views"),
-        (AnswerSettings("frozen", tau=0.01), "frozen path, tau 0.01, 1x1 views"),
+        (AnswerSettings("base", tau=0.01, views="4x3"), "base path, tau 0.01, 4x3 views, fp32 on cpu"),
+        (
+            AnswerSettings("frozen", tau=0.01, views="2x1", preset="fast", device="cuda:1", dtype="bf16"),
+            "frozen path, tau 0.01, 2x1 views (fast), bf16 on cuda:1",
+        ),
         (
             AnswerSettings("novel", beta=0.0, tau_x=0.01, tau_v=0.0003, calibrated=True),
-            "novel path, beta 0, tau_x 0.01, tau_v 0.0003 (calibrated), 1x1 views",
+            "novel path, beta 0, tau_x 0.01, tau_v 0.0003 (calibrated), 1x1 views, fp32 on cpu",
         ),
     ],
 )

@@ -8,6 +8,7 @@ import openmov
 from openmov.api.choices import Choices
 from openmov.api.predict import load, parse_views, predict, predictor_for
 from openmov.errors import DecodeError, RecipeError
+from openmov.text.vocabulary import Vocabulary
 from tiny_backbones import make_tiny_clip_folder
 from tiny_world import BASE, NOVEL, TinyWorld
 
@@ -47,6 +48,22 @@ class TestWithoutARun:
         assert (video.crop_size, video.short_side) == (32, 37)  # 224 of 256
         chosen = load(backbone=small, overrides=["video.crop_size=64", "video.num_frames=2"])._wiring.recipe.video
         assert (chosen.crop_size, chosen.num_frames) == (64, 2)
+
+    def test_looks_as_closely_as_the_preset_says_and_as_views_say(self, small: str) -> None:
+        def looks(**chosen: str) -> tuple[str, str | None]:
+            settings = load(backbone=small, **chosen).settings(Vocabulary((), ("a",)))
+            return settings.views, settings.preset
+
+        assert looks() == ("4x1", "standard")
+        assert looks(preset="fast") == ("2x1", "fast")
+        assert looks(preset="fast", views="4x3") == ("4x3", "paper")
+        assert looks(preset="paper", views="1x1") == ("1x1", None)
+
+    def test_presets_and_precisions_of_nonsense_are_refused(self, small: str) -> None:
+        with pytest.raises(RecipeError, match="--preset: 'quick' is not known"):
+            load(backbone=small, preset="quick")
+        with pytest.raises(RecipeError, match="--dtype: 'fp8' is not known"):
+            load(backbone=small, dtype="fp8")
 
     @pytest.mark.parametrize("modalities", ["", "audio", "flow,audio", "video,smell", "video;flow"])
     def test_modalities_without_video_are_refused_before_anything_is_loaded(self, modalities: str) -> None:

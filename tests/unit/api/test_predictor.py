@@ -8,9 +8,9 @@ import torch
 
 from openmov.api.answers import Prediction
 from openmov.api.predictor import Predictor
-from openmov.api.runs import load_calibration, load_run
+from openmov.api.runs import load_calibration, load_run, load_trained
 from openmov.config.load import load_recipe
-from openmov.errors import BackboneError, CheckpointError, DecodeError, VocabularyError
+from openmov.errors import BackboneError, CheckpointError, DecodeError, RecipeError, VocabularyError
 from openmov.media.decode import limited_decoder
 from openmov.media.encode import write_clip
 from openmov.prediction.base_novel import base_probabilities, novel_probabilities
@@ -93,6 +93,31 @@ class TestPaths:
         assert probabilities(answer(predictor, path, names), names) == pytest.approx(expected[0].tolist(), abs=1e-5)
 
 
+class TestPrecision:
+    """The numbers of the encoders' products; the rest of the network, and what is asked, stay the same."""
+
+    @pytest.mark.parametrize(("dtype", "apart"), [("fp32", 1e-5), ("bf16", 0.1)])
+    def test_answers_are_those_of_the_trained_network(
+        self, tiny_run: Path, tiny_world: TinyWorld, dtype: str, apart: float
+    ) -> None:
+        from openmov.data.batching import collate
+        from openmov.data.records import Record
+
+        chosen, path = Predictor.from_run(tiny_run, device="cpu", dtype=dtype), tiny_world.clip(BASE[0])
+        settings = chosen.settings(chosen.vocabulary(BASE))
+        assert (settings.device, settings.dtype) == ("cpu", dtype)
+        run = load_run(tiny_run, None)
+        network, classes = load_trained(run.wiring, run.folder.best).eval(), chosen.vocabulary(BASE)
+        batch = collate([chosen._reader.evaluation_clip(Record(str(path), path))], chosen._scorer.modalities)
+        with torch.no_grad():
+            expected = base_probabilities(network(batch), chosen._scorer.embed_classes(classes), tau=0.05)[0]
+        assert probabilities(answer(chosen, path, BASE), BASE) == pytest.approx(expected.tolist(), abs=apart)
+
+    def test_a_device_that_is_not_there_is_said_in_one_line(self, tiny_run: Path) -> None:
+        with pytest.raises(RecipeError, match="--device: cuda:99 is not available here; write auto or cpu"):
+            Predictor.from_run(tiny_run, device="cuda:99")
+
+
 class TestManyFiles:
     def test_answers_do_not_depend_on_what_was_asked_before(self, predictor: Predictor, tiny_world: TinyWorld) -> None:
         first = answer(predictor, tiny_world.clip(BASE[0]), BASE)
@@ -156,6 +181,10 @@ class TestRuns:
         from openmov.runtime.checkpoint import load_checkpoint
 
         weights, header = load_checkpoint(load_run(tiny_run, None).folder.best)
-        mine = predictor._scorer.model.trained_state()  # type: ignore[operator]
+        loaded = load_trained(load_run(tiny_run, None).wiring, load_run(tiny_run, None).folder.best).trained_state()
+        mine = dict(predictor._scorer.model.named_parameters())
+        heads = [name for name in weights if name.startswith(("heads.", "fusion."))]  # encoders are rearranged
         assert header.provenance.base_classes == BASE
-        assert all(torch.equal(mine[name], weights[name]) for name in weights)
+        assert len(heads) > 10
+        assert all(torch.equal(mine[f"model.{name}"], weights[name]) for name in heads)
+        assert all(torch.equal(loaded[name], weights[name]) for name in weights)

@@ -17,22 +17,8 @@ from torch import Tensor, nn
 
 from openmov.errors import BackboneError
 from openmov.model.backbones.base import ImageEncoder
-
-
-def interpolate_positions(
-    positions: Float[Tensor, "tokens channels"], grid: tuple[int, int]
-) -> Float[Tensor, "new_tokens channels"]:
-    """Position embeddings for a grid of (rows, columns) patches: bilinear, pixel centres aligned (align_corners False).
-
-    Row 0 belongs to the class token and stays; the others are a square grid, row by row. The pretrained grid gives
-    back the same tensor. Paper, section 3.1 (the spectrogram's positional embeddings).
-    """
-    side = int((len(positions) - 1) ** 0.5)
-    if grid == (side, side):
-        return positions
-    square = positions[1:].reshape(side, side, -1).permute(2, 0, 1)[None]
-    resized = F.interpolate(square.float(), size=grid, mode="bilinear", align_corners=False)
-    return torch.cat([positions[:1], resized[0].flatten(1).T.to(positions.dtype)])
+from openmov.model.backbones.clip_inference import PreparedCLIPEncoder
+from openmov.model.backbones.positions import interpolate_positions
 
 
 class VisionBlock(nn.Module):
@@ -93,6 +79,10 @@ class CLIPImageEncoder(ImageEncoder):
         """Blocks from the last to the first; the last with the final norm and the projection (table 6)."""
         last, *others = reversed(self.blocks)
         return ((last, self.post_norm, self.projection), *((block,) for block in others))
+
+    def for_inference(self, dtype: torch.dtype) -> ImageEncoder:
+        """Half as fast again as this one in the same type, and within rounding of it; takes over its memory."""
+        return PreparedCLIPEncoder(self, dtype)
 
     def forward(self, images: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch dim"]:
         tokens = self.pre_norm(self._embed(images))

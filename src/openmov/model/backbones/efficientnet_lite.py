@@ -56,15 +56,43 @@ class ConvNorm(nn.Module):
         self.register_buffer("variance", torch.empty(outputs))
         self.kernel, self.stride, self.groups = kernel, stride, groups
 
-    def forward(self, x: Float[Tensor, "batch inputs height width"]) -> Float[Tensor, "batch outputs rows columns"]:
+    def folded(self) -> tuple[Float[Tensor, "outputs fan_in kernel kernel"], Float[Tensor, " outputs"]]:
+        """Weights and biases of the one convolution that this is."""
         scale = self.scale * torch.rsqrt(self.variance + _NORM_EPSILON)
+        return self.weight * scale[:, None, None, None], self.shift - self.mean * scale
+
+    def forward(self, x: Float[Tensor, "batch inputs height width"]) -> Float[Tensor, "batch outputs rows columns"]:
+        return self._convolve(x, *self.folded())
+
+    def _convolve(
+        self,
+        x: Float[Tensor, "batch inputs height width"],
+        weight: Float[Tensor, "outputs fan_in kernel kernel"],
+        shift: Float[Tensor, " outputs"],
+    ) -> Float[Tensor, "batch outputs rows columns"]:
         top, bottom = same_padding(x.shape[-2], self.kernel, self.stride)
         left, right = same_padding(x.shape[-1], self.kernel, self.stride)
         padding = (top, left)
         if (top, left) != (bottom, right):  # convolutions pad both ends alike
             x, padding = F.pad(x, (left, right, top, bottom)), (0, 0)
-        weight, shift = self.weight * scale[:, None, None, None], self.shift - self.mean * scale
         return F.conv2d(x, weight, shift, self.stride, padding, groups=self.groups)
+
+
+class FoldedConvNorm(ConvNorm):
+    """A ConvNorm whose two steps became one for good, in another type; it no longer trains."""
+
+    folded_weight: Tensor
+    folded_shift: Tensor
+
+    def __init__(self, layer: ConvNorm, dtype: torch.dtype) -> None:
+        nn.Module.__init__(self)
+        self.kernel, self.stride, self.groups = layer.kernel, layer.stride, layer.groups
+        weight, shift = (part.detach().to(dtype) for part in layer.folded())
+        self.register_buffer("folded_weight", weight.contiguous(memory_format=torch.channels_last))
+        self.register_buffer("folded_shift", shift)
+
+    def folded(self) -> tuple[Float[Tensor, "outputs fan_in kernel kernel"], Float[Tensor, " outputs"]]:
+        return self.folded_weight, self.folded_shift
 
 
 class InvertedResidual(nn.Module):
@@ -106,7 +134,8 @@ class EfficientNetLite2(nn.Module):
         x = F.relu6(self.stem(images.contiguous(memory_format=torch.channels_last)))
         for block in self.blocks:
             x = block(x)
-        logits: Tensor = self.classifier(F.relu6(self.head(x)).mean(dim=(2, 3)))
+        features = F.relu6(self.head(x)).mean(dim=(2, 3))
+        logits: Tensor = self.classifier(features.to(self.classifier.weight.dtype))
         return logits
 
     def load_published(self, state: Mapping[str, Tensor]) -> None:
@@ -116,6 +145,14 @@ class EfficientNetLite2(nn.Module):
         renamed = {_our_name(name): part for name, part in copied.items() if "num_batches" not in name}
         self.load_state_dict(renamed, assign=True)
         self.requires_grad_(True)
+
+
+def fold_norms(network: EfficientNetLite2, dtype: torch.dtype) -> None:
+    """Makes the network one for answering alone: every convolution with its norm in it, in `dtype`."""
+    for module in list(network.modules()):
+        for name, child in module.named_children():
+            if type(child) is ConvNorm:
+                setattr(module, name, FoldedConvNorm(child, dtype))
 
 
 _PARTS = {

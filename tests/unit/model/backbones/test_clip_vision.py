@@ -4,7 +4,8 @@ import torch.nn.functional as F
 
 from openmov.errors import BackboneError
 from openmov.model.backbones.clip import CLIPBackbone
-from openmov.model.backbones.clip_vision import VisionBlock, interpolate_positions
+from openmov.model.backbones.clip_vision import VisionBlock
+from openmov.model.backbones.positions import interpolate_positions
 
 
 def test_positions_of_the_pretrained_grid_are_untouched() -> None:
