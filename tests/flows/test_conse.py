@@ -79,6 +79,12 @@ class TestTraining:
         assert mine.keys() == theirs.keys()
         assert all(torch.equal(mine[name], theirs[name]) for name in theirs)
 
+    @pytest.mark.slow
+    def test_calibration_rehearses_with_it(self, tiny_world: TinyWorld, tmp_path: Path) -> None:
+        assert run(tiny_world.train(tmp_path / "run", *SMALL, "--set", "training.epochs=1", "--calibrate")) == 0
+        chosen = json.loads((tmp_path / "run" / "calibration.json").read_text())["chosen"]
+        assert chosen["tau_x"] == 0.05
+
     def test_a_run_of_another_backbone_is_not_gone_on_with(
         self, tiny_world: TinyWorld, conse_run: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
@@ -100,7 +106,7 @@ class TestUse:
         shown = json.loads(capsys.readouterr().out)
         assert shown["evaluated"] == COUNTS["test"] * len(BASE + NOVEL)
         methods = [row["method"] for row in shown["rows"]]
-        assert methods == ["CLIP (frame average)", "Video only", "Flow only", "Score fusion", "MOV"]
+        assert methods == ["ConSE (frame average)", "Video only", "Flow only", "Score fusion", "MOV"]
 
     def test_prediction_takes_the_runs_prompts_and_the_backbones_temperatures(
         self, tiny_world: TinyWorld, conse_run: Path, capsys: pytest.CaptureFixture[str]

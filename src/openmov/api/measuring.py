@@ -149,7 +149,7 @@ def measure_runs(runs: Sequence[LoadedRun], recordings: Sequence[Recording], cli
         embed = run.wiring.class_embedder()
         if run.method == "mov":
             clip = RecordedScorer(recording, embed, FrozenCLIPRule(run.wiring.backbone.temperature))
-            methods.insert(0, measure("CLIP (frame average)", "clip", clip, recording, clips))
+            methods.insert(0, measure(f"{run.wiring.backbone.family} (frame average)", "clip", clip, recording, clips))
         else:
             scorer = RecordedScorer(recording, embed, run.rule)
             singles.append((scorer, recording))

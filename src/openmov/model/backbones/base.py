@@ -58,6 +58,11 @@ class Backbone(Protocol):
         ...
 
     @property
+    def family(self) -> str:
+        """What tables of results call its frozen frame average: CLIP, ConSE."""
+        ...
+
+    @property
     def identity(self) -> str:
         """Hash of weights and preprocessing: part of every cache key, checkpoint and result."""
         ...

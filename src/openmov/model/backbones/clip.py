@@ -35,6 +35,7 @@ _HIGHEST_ID_POOLS = 2
 class CLIPBackbone:
     """Vision and text tower of one CLIP; every property is as in `Backbone`."""
 
+    family = "CLIP"
     prompts = "kinetics700"
     tau_x = 0.01
     """The paper's, as is tau_v; both for every CLIP, whatever its own temperature came to."""

@@ -90,7 +90,7 @@ def kept_probabilities(logits: Float[Tensor, "batch classes"]) -> Float[Tensor, 
 class ConSEBackbone:
     """Classifier and sentence encoder; every property is as in `Backbone`."""
 
-    name = CONSE
+    name, family = CONSE, "ConSE"
     dim = DIM
     image_size = efficientnet_lite.IMAGE_SIZE
     patch_size = 1
