@@ -11,6 +11,7 @@ from torch import Tensor
 
 from openmov.data.examples import ExampleInputs
 from openmov.evaluation.content import Answer, Example
+from openmov.prediction.unknown import Fit
 from openmov.types import Modality
 
 
@@ -43,6 +44,13 @@ class Prediction:
     """What each stream would have said alone: `clip` (frozen frames), and `video`, `flow`, `audio` after the fusion."""
     notes: tuple[str, ...] = ()
     """What was odd in the file and yet answered from, such as one that is cut off."""
+    fit: Fit | None = None
+    """Whether any of the names fits, where that was asked; the probabilities are those among the names all the same."""
+
+    @property
+    def none_of_these(self) -> bool:
+        """Whether no name fits."""
+        return self.fit is not None and self.fit.rejected
 
     def to_json(self) -> dict[str, object]:
         """Plain values."""
@@ -52,6 +60,7 @@ class Prediction:
             "modalities": list(self.modalities),
             "by_modality": {name: ranked.to_json() for name, ranked in self.by_modality.items()},
             "notes": list(self.notes),
+            **({} if self.fit is None else {"unknown": self.fit.to_json()}),
         }
 
 

@@ -18,8 +18,10 @@ from openmov.data.records import Record
 from openmov.data.source import evaluation_batches
 from openmov.data.split import pseudo_novel_split
 from openmov.errors import ManifestError, RecipeError
+from openmov.model import JointModel
 from openmov.prediction.calibration import Calibration, calibrate
-from openmov.prediction.predictor import record
+from openmov.prediction.predictor import BaseNovelRule, Recording, record
+from openmov.prediction.unknown import Thresholds, calibrate_unknown
 from openmov.runtime.atomic import write_text
 from openmov.text.vocabulary import Vocabulary
 
@@ -78,9 +80,28 @@ def calibrate_run(
     if not unseen.records:
         raise ManifestError(data.manifest, f"no clip of the held-out classes can be read: {unseen.unreadable[0].error}")
     batches = evaluation_batches(reader, unseen.records, EVALUATION_BATCH, [], workers)
-    recording = record(load_trained(wiring, best), batches)
+    network = load_trained(wiring, best)
+    recording = record(network, batches)
     chosen = calibrate(recording, wiring.class_embedder(), pseudo, wiring.novel_path.tau_x)
-    facts = asdict(chosen) | {"chosen": asdict(chosen.chosen)}
+    thresholds = thresholds_of(wiring, network, recording, data, pseudo, chosen, workers=workers)
+    facts = asdict(chosen) | {"chosen": asdict(chosen.chosen), "unknown": asdict(thresholds)}
     if writes:
         write_text(run / CALIBRATION_FILE, json.dumps(facts, indent=1, ensure_ascii=False) + "\n")
     return chosen
+
+
+def thresholds_of(
+    wiring: Wiring,
+    network: JointModel,
+    unseen: Recording,
+    data: TrainingData,
+    pseudo: Vocabulary,
+    chosen: Calibration,
+    *,
+    workers: int,
+) -> Thresholds:
+    """Where "none of these" begins: on the rehearsal's clips of unseen classes, and on validation clips of its own."""
+    own = data.of_classes(pseudo).val
+    seen = record(network, evaluation_batches(wiring.reader(), own, EVALUATION_BATCH, [], workers)) if own else None
+    rule = BaseNovelRule(wiring.tau, chosen.chosen)
+    return calibrate_unknown(unseen, seen, pseudo, wiring.class_embedder(), rule)

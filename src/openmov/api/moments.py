@@ -1,6 +1,7 @@
 """What a timeline says: plain values, and how times are written."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from openmov.api.answers import RankedNames
@@ -62,6 +63,29 @@ class Segment:
 
     def __str__(self) -> str:
         return f"{clock(self.start_seconds)}-{clock(self.end_seconds)} {self.name} {self.probability:.2f}"
+
+
+@dataclass
+class FileTimeline:
+    """What has been said of one file so far."""
+
+    path: Path
+    """The file."""
+    segments: list[Segment] = field(default_factory=list)
+    """In order of time."""
+    windows: list[Window] = field(default_factory=list)
+    """The same; empty where nobody wants them kept."""
+    notes: tuple[str, ...] = ()
+    """What was odd, and that it was interrupted."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values."""
+        return {
+            "path": str(self.path),
+            "segments": [segment.to_json() for segment in self.segments],
+            "windows": [window.to_json() for window in self.windows],
+            "notes": list(self.notes),
+        }
 
 
 def clock(seconds: float) -> str:

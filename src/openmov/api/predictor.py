@@ -14,8 +14,9 @@ from typing import cast
 from torch import nn
 
 from openmov.api.answers import AnswerSettings, Prediction, ranked
+from openmov.api.background import default_background
 from openmov.api.label_store import LabelStore
-from openmov.api.runs import load_calibration, load_run, load_trained
+from openmov.api.runs import load_calibration, load_run, load_thresholds, load_trained
 from openmov.api.streaming import StagedNetwork, StreamSettings
 from openmov.api.timeline import Answering, Timeline, TimelineSettings
 from openmov.api.wiring import Wiring, wire
@@ -31,6 +32,7 @@ from openmov.errors import DecodeError
 from openmov.media.decode import Decoder
 from openmov.model.joint import num_views
 from openmov.prediction.predictor import AnswerRule, BaseNovelRule, NetworkScorer, answers_by_modality
+from openmov.prediction.unknown import BackgroundTest, Thresholds
 from openmov.text.vocabulary import Vocabulary
 from openmov.types import Clip, Modality
 
@@ -48,10 +50,13 @@ class Predictor:
         base: frozenset[str] = frozenset(),
         calibrated: bool = False,
         prompts: str = "kinetics700",
+        thresholds: Thresholds | None = None,
     ) -> None:
-        """`base`: the names the network was trained on; `prompts`: the templates it was trained with."""
+        """`base`: the names the network was trained on; `prompts`: the templates it was trained with; `thresholds`:
+        where "none of these" begins."""
         self._wiring, self._scorer, self._base = wiring, scorer, base
         self._calibrated, self._prompts = calibrated, prompts
+        self._thresholds = thresholds or Thresholds()
         self._reader = wiring.reader(flow_threads=_FLOW_THREADS)
 
     @classmethod
@@ -89,6 +94,7 @@ class Predictor:
             base=frozenset(made.base_classes),
             calibrated=wiring.novel_path == calibrated,
             prompts=made.prompts,
+            thresholds=load_thresholds(run),
         )
 
     @classmethod
@@ -151,9 +157,17 @@ class Predictor:
         return replace(looks, path="novel", **asdict(rule.novel), calibrated=self._calibrated)
 
     def predict(
-        self, paths: Iterable[Path | DecodeError], vocabulary: Vocabulary, *, top: int = 5, workers: int = 1
+        self,
+        paths: Iterable[Path | DecodeError],
+        vocabulary: Vocabulary,
+        *,
+        top: int = 5,
+        workers: int = 1,
+        unknown: BackgroundTest | None = None,
     ) -> Iterator[Prediction | DecodeError]:
         """One answer a file, in order, as soon as it is known; an unreadable file gives its error instead.
+
+        `unknown`, of the same vocabulary, allows the answer "none of these".
 
         An error among `paths` keeps its place. More than one of `workers` read as many files ahead of the network.
         May be called from several threads at once.
@@ -164,7 +178,7 @@ class Predictor:
             raise ValueError(f"top is {top}, not 1 or more")
         self._scorer.embed_classes(vocabulary)
         for path, clip in in_order(self._read, paths, workers):
-            yield clip if isinstance(clip, DecodeError) else self._answer(path, clip, vocabulary, top)
+            yield clip if isinstance(clip, DecodeError) else self._answer(path, clip, vocabulary, top, unknown)
 
     def _read(self, path: Path | DecodeError) -> tuple[Path, Clip | DecodeError]:
         if isinstance(path, DecodeError):
@@ -174,6 +188,17 @@ class Predictor:
         except DecodeError as error:
             return path, error
 
+    def background_test(self, vocabulary: Vocabulary, background: Sequence[str] | None = None) -> BackgroundTest:
+        """What decides whether any of the names fits at all; `predict` and `timeline` take it as `unknown`.
+
+        The names compete with `background`: by default those the run was trained on; without a run the classes of
+        Kinetics-700, or, for the bundled tiny CLIP, the base classes of its world. The threshold is the run's own
+        where it was calibrated. Raises BackboneError for words the backbone refuses, VocabularyError where no
+        background is left.
+        """
+        names = default_background(self._base, self.backbone[0]) if background is None else tuple(background)
+        return BackgroundTest(vocabulary, names, self._scorer.embed_classes, self._scorer.rule, self._thresholds)
+
     def timeline(
         self,
         path: Path,
@@ -181,17 +206,23 @@ class Predictor:
         settings: TimelineSettings | None = None,
         *,
         top: int = 5,
+        unknown: BackgroundTest | None = None,
     ) -> Timeline:
         """A long video in sliding windows: iterate over it for windows and segments, as soon as they are known.
 
-        Raises BackboneError, DecodeError, VocabularyError.
+        `unknown`, of the same vocabulary, allows the answer "none of these". Raises BackboneError, DecodeError,
+        VocabularyError.
         """
         wiring, scorer = self._wiring, self._scorer
         stream = StreamSettings(scorer.modalities, self._reader.pictures, wiring.recipe.audio)
-        answering = Answering(scorer.rule, scorer.embed_classes(vocabulary), vocabulary, None, top)
-        return Timeline(path, file_facts(path), cast(StagedNetwork, scorer.model), answering, stream, settings)
+        answering = Answering(scorer.rule, scorer.embed_classes(vocabulary), vocabulary, unknown, top)
+        return Timeline(
+            path, file_facts(path, self._reader.decoder), cast(StagedNetwork, scorer.model), answering, stream, settings
+        )
 
-    def _answer(self, path: Path, clip: Clip, vocabulary: Vocabulary, top: int) -> Prediction:
+    def _answer(
+        self, path: Path, clip: Clip, vocabulary: Vocabulary, top: int, unknown: BackgroundTest | None
+    ) -> Prediction:
         batch = collate([clip], self._scorer.modalities)
         embeddings, classes = self._scorer.embed(batch), self._scorer.embed_classes(vocabulary)
         rule: AnswerRule = self._scorer.rule
@@ -204,6 +235,7 @@ class Predictor:
             tuple(modality for modality in Modality if modality in clip.present),
             {name: ranked(scores[0], vocabulary.names, top) for name, scores in streams.items()},
             clip.notes,
+            None if unknown is None else unknown.fit(embeddings),
         )
 
 

@@ -16,6 +16,7 @@ from openmov.errors import CheckpointError, RunFolderError
 from openmov.model import JointModel
 from openmov.prediction.base_novel import NovelPath
 from openmov.prediction.predictor import BaseNovelRule
+from openmov.prediction.unknown import Thresholds
 from openmov.runtime.checkpoint import CheckpointHeader, load_checkpoint, load_header, require_match
 from openmov.runtime.run_folder import RunFolder
 
@@ -82,6 +83,19 @@ def load_calibration(run: Path) -> NovelPath | None:
         chosen = PredictionConfig.model_validate(json.loads(path.read_text(encoding="utf-8"))["chosen"])
         return NovelPath(chosen.beta, float(chosen.tau_x), float(chosen.tau_v))  # type: ignore[arg-type]  # null is one
     except (ValueError, KeyError, TypeError) as error:
+        mend = "delete it, and calibrate anew with openmov train --resume --calibrate"
+        raise RunFolderError(path, f"is damaged ({type(error).__name__})", mend) from error
+
+
+def load_thresholds(run: Path) -> Thresholds:
+    """Where "none of these" begins, as calibrated for a run; at 0 if it was not. Raises RunFolderError."""
+    path = run / CALIBRATION_FILE
+    if not path.is_file():
+        return Thresholds()
+    try:
+        found = json.loads(path.read_text(encoding="utf-8")).get("unknown")
+        return Thresholds() if found is None else Thresholds(float(found["base"]), float(found["novel"]), True)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         mend = "delete it, and calibrate anew with openmov train --resume --calibrate"
         raise RunFolderError(path, f"is damaged ({type(error).__name__})", mend) from error
 

@@ -105,6 +105,7 @@ class Timeline:
         self.grid: WindowGrid = window_grid(span, self.settings.window_seconds, self.settings.hop, frames)
         """Which windows there are."""
         self._network, self._answering = network, answering
+        self._open: tuple[PartAverager, Segmenter] | None = None
         self._stream = WindowStream(path, info, self.grid, network, stream)
 
     @property
@@ -114,14 +115,22 @@ class Timeline:
 
     def __iter__(self) -> Iterator[Window | Segment]:
         averager, segmenter = PartAverager(self.grid), Segmenter(self.settings.shortest, self.settings.margin)
+        self._open = (averager, segmenter)
         for number, embedded in enumerate(self._stream, start=1):
             window, votes = self._answered(embedded)
             yield window
             averager.take(embedded.span, votes)
             if number < self.grid.num_windows:
                 yield from self._closed(averager, segmenter, self.grid.window(number))
-        yield from self._closed(averager, segmenter, None)
-        yield from map(self._segment, segmenter.rest())
+        yield from self.rest()
+
+    def rest(self) -> Iterator[Segment]:
+        """What is left to say at the end, or wherever the reading was interrupted; once."""
+        if self._open is not None:
+            averager, segmenter = self._open
+            self._open = None
+            yield from self._closed(averager, segmenter, None)
+            yield from map(self._segment, segmenter.rest())
 
     def _closed(self, averager: PartAverager, segmenter: Segmenter, following: Span | None) -> Iterator[Segment]:
         for part, votes in averager.ready(following):

@@ -5,7 +5,7 @@ import io
 import json
 import sys
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,6 +13,7 @@ from openmov.api.answers import Prediction
 from openmov.api.labels import notes_on
 from openmov.api.predictor import Predictor
 from openmov.errors import DecodeError, RecipeError
+from openmov.prediction.unknown import BackgroundTest
 from openmov.runtime.progress import progress_bar
 from openmov.text.vocabulary import Vocabulary
 from openmov.types import Modality
@@ -20,7 +21,7 @@ from openmov.types import Modality
 Form = Literal["text", "csv", "json"]
 
 _BAR = 24
-_COLUMNS = ("path", "rank", "label", "probability", "modalities", "notes", "error")
+_COLUMNS = ("path", "rank", "label", "probability", "modalities", "notes", "error", "none_of_these")
 _SEEN = {Modality.VIDEO: "saw video", Modality.FLOW: "saw motion", Modality.AUDIO: "heard sound"}
 
 
@@ -39,6 +40,7 @@ def show(
     *,
     top: int,
     workers: int,
+    unknown: BackgroundTest | None = None,
 ) -> int:
     """Answers all files and prints what was found; the exit code: 2 where a file could not be read."""
     if form == "text":
@@ -47,7 +49,7 @@ def show(
         print(csv_line(_COLUMNS))
     answers: list[Prediction | DecodeError] = []
     with progress_bar("answering", len(files), shown=len(files) > 1) as progress:
-        for answer in predictor.predict(files, vocabulary, top=top, workers=workers):
+        for answer in predictor.predict(files, vocabulary, top=top, workers=workers, unknown=unknown):
             answers.append(answer)
             if form != "json":
                 _print_one(answer, form)
@@ -58,11 +60,13 @@ def show(
     return _complain_of(answers)
 
 
-def heading(predictor: Predictor, vocabulary: Vocabulary) -> str:
-    """Who answers, and how."""
+def heading(predictor: Predictor, vocabulary: Vocabulary, views: str | None = None) -> str:
+    """Who answers, and how; `views` says what is looked at, if not the recipe's views."""
     name, identity = predictor.backbone
+    settings = predictor.settings(vocabulary)
+    settings = settings if views is None else replace(settings, views=views, preset=None)
     pinned = "" if predictor.revision is None else f", revision {predictor.revision}"
-    return f"backbone: {name} ({identity[:12]}{pinned}); {predictor.settings(vocabulary)}"
+    return f"backbone: {name} ({identity[:12]}{pinned}); {settings}"
 
 
 def to_json(
@@ -85,6 +89,8 @@ def one_prediction(answer: Prediction) -> str:
     """A file, what was seen and heard, and the top answers with bars."""
     seen = ", ".join(_SEEN[modality] for modality in answer.modalities)
     lines = [f"{answer.path}  ({seen})"]
+    if answer.fit is not None and answer.none_of_these:
+        lines.append(f"  none of these: {answer.fit.background} fits better; among the names:")
     for name, probability in zip(answer.answers.names, answer.answers.probabilities, strict=True):
         lines.append(f"  {probability:6.1%} {'█' * round(probability * _BAR):<{_BAR}} {name}")
     return "\n".join(lines)
@@ -93,10 +99,13 @@ def one_prediction(answer: Prediction) -> str:
 def csv_rows(answer: Prediction | DecodeError) -> list[tuple[object, ...]]:
     """One row an answer, in the order of the columns; one row with the reason for a file that could not be read."""
     if isinstance(answer, DecodeError):
-        return [(answer.where, "", "", "", "", "", answer.what)]
+        return [(answer.where, "", "", "", "", "", answer.what, "")]
     seen, notes = " ".join(answer.modalities), "; ".join(answer.notes)
     ranked = zip(answer.answers.names, answer.answers.probabilities, strict=True)
-    return [(answer.path, rank, name, f"{p:.6f}", seen, notes, "") for rank, (name, p) in enumerate(ranked, start=1)]
+    none = "" if answer.fit is None else answer.none_of_these
+    return [
+        (answer.path, rank, name, f"{p:.6f}", seen, notes, "", none) for rank, (name, p) in enumerate(ranked, start=1)
+    ]
 
 
 def csv_line(cells: Iterable[object]) -> str:

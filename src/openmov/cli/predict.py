@@ -7,13 +7,19 @@ A new option is a field of one of the groups below; how to answer is also a fiel
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
 from openmov.api.choices import Choices
 from openmov.cli.options import AtLeastOne, Cache, Flag, FlowMethod, Json, LimitSeconds, Set, app, with_flow
-from openmov.errors import DecodeError
+from openmov.errors import DecodeError, RecipeError
+
+if TYPE_CHECKING:
+    from openmov.api.predictor import Predictor
+    from openmov.api.timeline import TimelineSettings
+    from openmov.prediction.unknown import BackgroundTest
+    from openmov.text.vocabulary import Vocabulary
 
 
 @Parameter(name="*")
@@ -94,6 +100,41 @@ class OutputAsked:
     limit: LimitSeconds = 600
     json: Json = False
     csv: Annotated[Flag, Parameter(help="Print the result as CSV: one line an answer.")] = False
+    report: Annotated[
+        Path | None, Parameter(help="With --timeline: page to write, such as out.html; its JSON is put beside it.")
+    ] = None
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class TimelineOptions:
+    """A long video, and whether nothing may fit."""
+
+    timeline: Annotated[
+        Flag, Parameter(help="Watch in sliding windows, and say what happens when: segments, as soon as they end.")
+    ] = False
+    window: Annotated[float | None, Parameter(help="With --timeline: seconds of a window. [default: 4]")] = None
+    hop: Annotated[
+        float | None, Parameter(help="With --timeline: seconds from window to window. [default: half a window]")
+    ] = None
+    min_segment: Annotated[
+        float | None,
+        Parameter(name="--min-segment", help="With --timeline: no segment is shorter, in seconds. [default: a window]"),
+    ] = None
+    unknown: Annotated[
+        Flag,
+        Parameter(
+            help='Answer "none of these" where a background name fits better than every label; a calibrated run has '
+            "its own threshold."
+        ),
+    ] = False
+    background: Annotated[
+        str | None,
+        Parameter(
+            help="With --unknown: names to compete with, separated by commas or in a text file. [default: what the "
+            "run was trained on, or the classes of Kinetics-700]"
+        ),
+    ] = None
 
 
 @app.command
@@ -105,6 +146,7 @@ def predict(
     names: NamesAsked = NamesAsked(),
     network: NetworkAsked = NetworkAsked(),
     output: OutputAsked = OutputAsked(),
+    moments: TimelineOptions = TimelineOptions(),
 ) -> int:
     """Say what videos show, in your own words; 2 if one of them cannot be read.
 
@@ -124,13 +166,50 @@ def predict(
     form = answers.form_of(as_json=output.json, as_csv=output.csv)
     if not files and not stdin:
         raise DecodeError("predict", "no file is named", "name files or folders, or - for a list on standard input")
+    cut = _cut(moments, output)
     labels = choose_labels(names.labels, names.vocabulary)
     predictor = predictor_for(_choices(network))
     found = find_files(files, from_stdin=stdin, with_sound=predictor.hears)
     vocabulary = predictor.vocabulary(labels, names.prompts)
+    test = _background_test(moments, predictor, vocabulary)
     with limited_decoder(output.limit) as decoder:
         predictor.read_with(decoder)
-        return answers.show(predictor, found, vocabulary, form, top=output.top, workers=output.workers)
+        if cut is not None:
+            from openmov.cli.moments import TimelineAsked, show_timelines
+
+            asked = TimelineAsked(vocabulary, cut, form, output.top, test, output.report)
+            return show_timelines(predictor, found, asked)
+        return answers.show(predictor, found, vocabulary, form, top=output.top, workers=output.workers, unknown=test)
+
+
+def _cut(moments: TimelineOptions, output: OutputAsked) -> "TimelineSettings | None":
+    from openmov.api.timeline import DEFAULT_WINDOW_SECONDS, TimelineSettings
+
+    if not moments.timeline:
+        given = {
+            "--window": moments.window,
+            "--hop": moments.hop,
+            "--min-segment": moments.min_segment,
+            "--report": output.report,
+        }
+        for name in (name for name, value in given.items() if value is not None):
+            raise RecipeError(name, "is given without --timeline", "add --timeline, or leave it out")
+        return None
+    window = DEFAULT_WINDOW_SECONDS if moments.window is None else moments.window
+    return TimelineSettings(window, moments.hop, moments.min_segment)
+
+
+def _background_test(
+    moments: TimelineOptions, predictor: "Predictor", vocabulary: "Vocabulary"
+) -> "BackgroundTest | None":
+    from openmov.api.labels import labels_of
+
+    if moments.background is not None and not moments.unknown:
+        raise RecipeError("--background", "is given without --unknown", "add --unknown, or leave it out")
+    if not moments.unknown:
+        return None
+    named = None if moments.background is None else labels_of(moments.background)
+    return predictor.background_test(vocabulary, named)
 
 
 def _choices(asked: NetworkAsked) -> Choices:

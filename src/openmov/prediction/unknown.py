@@ -87,16 +87,11 @@ class BackgroundTest:
         self._rule = rule
         self.threshold = thresholds.novel if labels.novel else thresholds.base
         """Of the path that these labels take."""
-        read = {_plain(name) for name in labels.names}
-        others = tuple(dict.fromkeys(name for name in background if _plain(name) not in read))
-        if not others:
-            what = "has nothing to compare the labels with: they hold every background name"
-            raise VocabularyError("--unknown", what, "ask for fewer labels, or name others with --background")
-        embedded = embed_classes(Vocabulary((), (*labels.names, *others), labels.prompts))
         self._num_labels = len(labels.names)
-        kept = _not_nearest(embedded.vectors, self._num_labels)
-        names = tuple(embedded.names[i] for i in kept)
-        self._classes = ClassEmbeddings(names, embedded.vectors[torch.tensor(kept)])
+        asked = embed_classes(Vocabulary((), labels.names, labels.prompts))
+        others = _without_twins(background, labels.names, asked, embed_classes, labels.prompts)
+        names = (*labels.names, *others.names)
+        self._classes = ClassEmbeddings(names, torch.cat([asked.vectors, others.vectors]))
         # Only base names take the base path, with the background beside them; otherwise all go down the novel one.
         self._vocabulary = (
             Vocabulary((), names, labels.prompts) if labels.novel else Vocabulary(names, (), labels.prompts)
@@ -136,7 +131,7 @@ def rejecting_threshold(log_ratios: Sequence[float], share: float = FALSE_REJECT
 
 def calibrate_unknown(
     novel_clips: Recording,
-    base_clips: Recording,
+    base_clips: Recording | None,
     pseudo: Vocabulary,
     embed_classes: EmbedClasses,
     rule: AnswerRule,
@@ -152,7 +147,8 @@ def calibrate_unknown(
     on_novel = novel.log_ratios(clips.embeddings, clips.views)[0].tolist()
     on_base: list[float] = []
     halves = (pseudo.base[::2], pseudo.base[1::2])
-    for labels, others in (halves, halves[::-1]):
+    for labels, others in (halves, halves[::-1]) if base_clips is not None else ():
+        assert base_clips is not None
         clips = base_clips.where(labels)
         if labels and others and clips.video_ids:
             test = BackgroundTest(Vocabulary(labels, (), pseudo.prompts), others, embed_classes, rule)
@@ -161,17 +157,23 @@ def calibrate_unknown(
     return Thresholds(base, rejecting_threshold(on_novel), calibrated=True)
 
 
+def _without_twins(
+    background: Sequence[str], labels: Sequence[str], asked: ClassEmbeddings, embed: EmbedClasses, prompts: str
+) -> ClassEmbeddings:
+    """The background without what reads as a label, and without the hundredth nearest to each label."""
+    names = tuple(dict.fromkeys(background))
+    read = {_plain(name) for name in labels}
+    different = [i for i, name in enumerate(names) if _plain(name) not in read]
+    if not different:
+        what = "has nothing to compare the labels with: they hold every background name"
+        raise VocabularyError("--unknown", what, "ask for fewer labels, or name others with --background")
+    # All of it is embedded, whatever the labels: so it is the same list each time, and kept by whoever keeps lists.
+    vectors = embed(Vocabulary((), names, prompts)).vectors[torch.tensor(different)]
+    count = math.floor(NEAREST_SHARE * len(different))
+    near = set((asked.vectors @ vectors.T).topk(count, dim=1).indices.flatten().tolist()) if count else set()
+    kept = [i for i in range(len(different)) if i not in near] or list(range(len(different)))
+    return ClassEmbeddings(tuple(names[different[i]] for i in kept), vectors[torch.tensor(kept)])
+
+
 def _plain(name: str) -> str:
     return " ".join("".join(letter if letter.isalnum() else " " for letter in name.casefold()).split())
-
-
-def _not_nearest(vectors: Float[Tensor, "names dim"], num_labels: int) -> list[int]:
-    """The labels, and the background without the hundredth nearest to each of them."""
-    labels, others = vectors[:num_labels], vectors[num_labels:]
-    count = min(math.floor(NEAREST_SHARE * len(others)), len(others) - 1)
-    near: set[int] = set()
-    if count:
-        near = set((labels @ others.T).topk(count, dim=1).indices.flatten().tolist())
-    if len(near) == len(others):
-        near = set()  # labels that cover everything: better a strict comparison than none
-    return [*range(num_labels), *(num_labels + i for i in range(len(others)) if i not in near)]
