@@ -55,7 +55,8 @@ def tvl1_batch(
 
 def best_device() -> torch.device:
     """The accelerator torch finds, else the CPU."""
-    return torch.accelerator.current_accelerator() or torch.device("cpu")
+    found = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
+    return found or torch.device("cpu")  # what torch was built for need not be there
 
 
 def _solve(first: Planes, second: Planes, parameters: TVL1Parameters) -> Field:

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from openmov.modalities.tvl1 import TVL1Parameters, tvl1
-from openmov.modalities.tvl1_torch import tvl1_batch
+from openmov.modalities.tvl1_torch import best_device, tvl1_batch
 from openmov.modalities.tvl1_torch_median import median
 
 MAX_MEAN_DIFFERENCE_PX = 0.05
@@ -110,6 +110,14 @@ class TestRefused:
     def test_two_sizes(self) -> None:
         with pytest.raises((ValueError, TypeError)):
             tvl1_batch(np.zeros((1, 32, 32), np.uint8), np.zeros((1, 32, 33), np.uint8))
+
+
+@pytest.mark.parametrize(("there", "wanted"), [(True, "cuda"), (False, "cpu")])
+def test_an_accelerator_must_be_there(there: bool, wanted: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """PyTorch built for CUDA names cuda on a machine without one."""
+    monkeypatch.setattr(torch.accelerator, "current_accelerator", lambda: torch.device("cuda"))
+    monkeypatch.setattr(torch.accelerator, "is_available", lambda: there)
+    assert best_device().type == wanted
 
 
 @pytest.mark.parametrize("size", [3, 5])
