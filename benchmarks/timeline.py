@@ -25,8 +25,6 @@ from tempfile import TemporaryDirectory
 import av
 import numpy as np
 import torch
-from rich.console import Console
-from rich.table import Table
 
 from openmov.api.choices import Choices
 from openmov.api.moments import Segment, Window
@@ -54,7 +52,15 @@ class Sample:
 
     video_seconds: float
     wall_seconds: float
+    cpu_seconds: float
     resident_mib: float
+
+    def __str__(self) -> str:
+        return (
+            f"read {self.video_seconds:6.0f} s of video in {self.wall_seconds:5.0f} s "
+            f"({self.cpu_seconds:5.0f} s of processor time): {self.video_seconds / self.wall_seconds:5.1f} times real "
+            f"time, {self.resident_mib:.0f} MiB resident"
+        )
 
 
 def resident_mib() -> float:
@@ -108,16 +114,23 @@ def run_timeline(
     predictor: Predictor, path: Path, vocabulary: Vocabulary, settings: TimelineSettings, every: float
 ) -> tuple[list[Sample], list[Window], list[Segment]]:
     """One timeline from start to end; windows are kept for the comparison (a few kB a minute)."""
-    samples, windows, segments, started, due = [], [], [], time.perf_counter(), every
+    samples, windows, segments, due = [], [], [], every
+    started, started_cpu = time.perf_counter(), time.process_time()
+
+    def note(at: float) -> None:
+        now = (time.perf_counter() - started, time.process_time() - started_cpu)
+        samples.append(Sample(at, *now, resident_mib()))
+        print(samples[-1], flush=True)
+
     for moment in predictor.timeline(path, vocabulary, settings):
         if isinstance(moment, Segment):
             segments.append(moment)
             continue
         windows.append(moment)
         if moment.end_seconds >= due:
-            samples.append(Sample(moment.end_seconds, time.perf_counter() - started, resident_mib()))
+            note(moment.end_seconds)
             due += every
-    samples.append(Sample(windows[-1].end_seconds, time.perf_counter() - started, resident_mib()))
+    note(windows[-1].end_seconds)
     return samples, windows, segments
 
 
@@ -165,17 +178,7 @@ def main() -> None:
 
 
 def report(asked, seconds, samples, windows, segments, half, plain, count, answers) -> None:  # type: ignore[no-untyped-def]
-    """The curve, the two speeds, the headline."""
-    table = Table("video read", "wall", "times real time", "resident MiB", title=f"{seconds:g} s of video")
-    for sample in samples:
-        speed = sample.video_seconds / sample.wall_seconds
-        table.add_row(
-            f"{sample.video_seconds:.0f} s",
-            f"{sample.wall_seconds:.0f} s",
-            f"{speed:.1f}",
-            f"{sample.resident_mib:.0f}",
-        )
-    Console(width=100).print(table)
+    """The two speeds and the headline, after the curve."""
     ours = samples[-1].wall_seconds / len(windows)
     theirs = (half + plain) / (count + count // 2)
     same = sum(w.answers.names[0] == answer for w, answer in zip(windows, answers, strict=False))

@@ -19,11 +19,13 @@ if TYPE_CHECKING:
     from openmov.api.compare import compare_runs as compare
     from openmov.api.evaluate import EvaluatedTask, write_evaluation
     from openmov.api.evaluate import evaluate_task as evaluate
+    from openmov.api.moments import Segment, Window
     from openmov.api.predict import load, predict
     from openmov.api.predictor import Predictor
     from openmov.api.prepare import Prepared
     from openmov.api.prepare_manifest import Preparation, PrepareOptions
     from openmov.api.prepare_manifest import prepare_manifest as prepare
+    from openmov.api.timeline import Timeline, TimelineSettings
     from openmov.api.train import TrainingResult
     from openmov.api.train import run_training as train
     from openmov.config.load import bundled_recipes, change_recipe, load_recipe
@@ -48,9 +50,11 @@ _PLACES = {
     "openmov.api.compare": ("compare=compare_runs",),
     "openmov.api.evaluate": ("EvaluatedTask", "evaluate=evaluate_task", "write_evaluation"),
     "openmov.api.predict": ("load", "predict"),
+    "openmov.api.moments": ("Segment", "Window"),
     "openmov.api.predictor": ("Predictor",),
     "openmov.api.prepare": ("Prepared",),
     "openmov.api.prepare_manifest": ("Preparation", "PrepareOptions", "prepare=prepare_manifest"),
+    "openmov.api.timeline": ("Timeline", "TimelineSettings"),
     "openmov.api.train": ("TrainingResult", "train=run_training"),
     "openmov.config.load": ("bundled_recipes", "change_recipe", "load_recipe"),
     "openmov.config.schema": ("Recipe",),
@@ -81,10 +85,14 @@ __all__ = [
     "Recipe",
     "RecipeError",
     "RunFolderError",
+    "Segment",
     "StorageError",
+    "Timeline",
+    "TimelineSettings",
     "TrainingResult",
     "Vocabulary",
     "VocabularyError",
+    "Window",
     "bundled_recipes",
     "change_recipe",
     "check",
