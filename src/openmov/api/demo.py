@@ -54,7 +54,7 @@ def run_demo(
     evaluated, reports = [], []
     for name, task in TASKS.items():
         result = train_and_evaluate(name, folders, partial(_run, out, name), effort, clock)
-        write_answers(result, out / name)
+        write_answers(result.methods, out / name)
         with clock.step(f"{task.title}: epochs, classes, temperatures, examples"):
             reports.append(report_of(result, task.title, task.explanation, num_examples=4, workers=workers))
         evaluated.append(result)

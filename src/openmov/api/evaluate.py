@@ -2,11 +2,12 @@
 
 OUT/report.html, report.json               the page, and every number on it
 OUT/evaluations/mov-novel.json ...         every video's answer under every method and protocol
-RUN/results/results.json                   the run's own rows, for `openmov compare`
+RUN/results/results.json, evaluations/     the run's own rows and answers, for `openmov compare`
 """
 
 import json
 import re
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +19,7 @@ from openmov.api.task_report import task_report
 from openmov.errors import RunFolderError
 from openmov.evaluation.content import ReportContent, TaskReport
 from openmov.evaluation.report import write_report
-from openmov.evaluation.result import Failure
+from openmov.evaluation.result import Evaluation, Failure
 from openmov.prediction.predictor import Recording
 from openmov.runtime.atomic import write_text
 
@@ -53,15 +54,44 @@ class EvaluatedTask:
     @property
     def data_facts(self) -> Mapping[str, str]:
         """What was evaluated on, in words."""
-        clips = self.clips
-        total = len(clips.records) + len(clips.unreadable)
-        return {
-            "test videos": f"{len(clips.records)} of {total} present and readable",
-            "classes": f"{len(clips.vocabulary.base)} base, {len(clips.vocabulary.novel)} novel",
-            "prompts": clips.vocabulary.prompts,
-            "vocabulary": clips.vocabulary.identity,
-            "manifest": clips.manifest_identity,
-        }
+        return data_facts(self.clips)
+
+
+def data_facts(clips: TestClips) -> Mapping[str, str]:
+    """What was evaluated on, in words."""
+    names, coverage = clips.vocabulary, clips.coverage
+    facts = {"data set": coverage.title} if coverage else {}
+    facts |= {
+        f"{clips.split} videos": str(clips.videos(names.names, len(clips.records))),
+        "classes": f"{len(names.base)} base, {len(names.novel)} novel",
+        "prompts": names.prompts,
+        "vocabulary": names.identity,
+        "manifest": clips.manifest_identity,
+    }
+    if coverage and coverage.empty_classes:
+        facts["without a video"] = f"{len(coverage.empty_classes)} classes, possible answers all the same"
+    return facts | ({"note": "; ".join(coverage.notes)} if coverage and coverage.notes else {})
+
+
+def open_runs(
+    run_folders: Sequence[Path], cache_folder: Path, *, backbone: str | None, views: tuple[int, int] | None
+) -> tuple[LoadedRun, ...]:
+    """The runs, with other views (clips x crops) than their recipe's where asked. Raises what `load_run` does."""
+    runs = (load_run(folder, cache_folder, backbone=backbone) for folder in run_folders)
+    return tuple(run if views is None else run.with_views(*views) for run in runs)
+
+
+def record_all(
+    runs: Sequence[LoadedRun], clips: TestClips, *, started: float, workers: int
+) -> tuple[tuple[Recording, ...], dict[str, float]]:
+    """One pass of every run's network; and how long each took, with the preparation since `started`."""
+    prepared = time.monotonic() - started
+    recordings, seconds = [], {}
+    for run in runs:
+        began = time.monotonic()
+        recordings.append(record_run(run, clips.records, workers=workers))
+        seconds[str(run.folder.path)] = prepared + time.monotonic() - began
+    return tuple(recordings), seconds
 
 
 def evaluate_task(
@@ -72,25 +102,28 @@ def evaluate_task(
     cache_folder: Path,
     split: str = "test",
     backbone: str | None = None,
+    views: tuple[int, int] | None = None,
     workers: int = 2,
     shown: bool = True,
     with_page: bool = False,
 ) -> EvaluatedTask:
     """Measures runs of one task under the base, novel and generalised protocols; writes each run's own rows.
 
-    `backbone` says where the runs' backbone lies now, if not where it lay in training; `with_page` that
-    `write_evaluation` follows. Raises RunFolderError for no run, two of one method, or a page without a run of the
-    method mov; CheckpointError, BackboneError, ManifestError, VocabularyError, all before a video is opened.
+    `backbone` says where the runs' backbone lies now, if not where it lay in training; `views` (clips x crops) replaces
+    the recipe's; `with_page` says that `write_evaluation` follows. Raises RunFolderError for no run, two of one method,
+    or a page without a run of the method mov; CheckpointError, BackboneError, ManifestError, VocabularyError, all
+    before a video is opened.
     """
-    runs = tuple(load_run(folder, cache_folder, backbone=backbone) for folder in run_folders)
+    started = time.monotonic()
+    runs = open_runs(run_folders, cache_folder, backbone=backbone, views=views)
     _refuse_misfits(runs)
     if with_page:
         _place_of_mov(runs)
     clips = load_test_clips(runs, manifest, vocabulary, split, workers=workers, shown=shown)
-    recordings = tuple(record_run(run, clips.records, workers=workers) for run in runs)
-    task = EvaluatedTask(runs, recordings, clips, tuple(measure_runs(runs, recordings, clips)))
+    recordings, seconds = record_all(runs, clips, started=started, workers=workers)
+    task = EvaluatedTask(runs, recordings, clips, tuple(measure_runs(runs, recordings, clips, seconds)))
     for run in runs:
-        _write_rows(run, task.methods)
+        _write_rows(run, task)
     return task
 
 
@@ -117,7 +150,7 @@ def write_evaluation(task: EvaluatedTask, out: Path, *, num_examples: int = 4, w
     run, _ = task.mov
     title = run.wiring.recipe.name
     report = report_of(task, title, "", num_examples=num_examples, workers=workers)
-    write_answers(task, out)
+    write_answers(task.methods, out)
     content = ReportContent(
         title=f"openmov: {title}",
         facts=fact_groups({title: run.wiring}, {title: task.data_facts}),
@@ -134,13 +167,23 @@ def failures_of(task: EvaluatedTask) -> tuple[Failure, ...]:
     return tuple(Failure(str(one.record.path), str(one.error)) for one in task.clips.unreadable)
 
 
-def write_answers(task: EvaluatedTask, out: Path) -> None:
+def write_answers(methods: Sequence[Method], out: Path) -> None:
     """Every video's answer under every method and protocol, as JSON. Raises StorageError."""
-    for method in task.methods:
+    for method in methods:
         for evaluation in (method.base, method.novel, method.generalised):
-            name = "-".join(re.findall(r"[a-z0-9]+", method.name.lower()))
-            text = json.dumps(evaluation.to_json(), ensure_ascii=False)
-            write_text(out / "evaluations" / f"{name}-{evaluation.protocol}.json", text + "\n")
+            write_answer(out, method.name, evaluation.protocol, evaluation)
+
+
+def write_answer(out: Path, method: str, protocol: str, evaluation: Evaluation) -> None:
+    """One evaluation, in OUT/evaluations. Raises StorageError."""
+    text = json.dumps(evaluation.to_json(), ensure_ascii=False)
+    write_text(answer_path(out, method, protocol), text + "\n")
+
+
+def answer_path(out: Path, method: str, protocol: str) -> Path:
+    """Where the answers of a method under a protocol lie."""
+    name = "-".join(re.findall(r"[a-z0-9]+", method.lower()))
+    return out / "evaluations" / f"{name}-{protocol}.json"
 
 
 def _refuse_misfits(runs: Sequence[LoadedRun]) -> None:
@@ -160,9 +203,14 @@ def _place_of_mov(runs: Sequence[LoadedRun]) -> int:
     raise RunFolderError("evaluate", "none of the runs is of the method mov, which the page is about", "name one")
 
 
-def _write_rows(run: LoadedRun, methods: Sequence[Method]) -> None:
-    """The run's own rows: a MOV's with its calibrated one and frozen CLIP, a single modality's alone."""
+def _write_rows(run: LoadedRun, task: EvaluatedTask) -> None:
+    """The run's own rows and answers: a MOV's with its calibrated one and frozen CLIP, a single modality's alone."""
     own = METHOD_NAMES.get(run.method)
+    methods = [
+        method
+        for method in task.methods
+        if method.name == own or (own is None and method.kind in ("mov", "mov_calibrated", "clip"))
+    ]
     rows = [
         {
             "method": method.name,
@@ -172,7 +220,7 @@ def _write_rows(run: LoadedRun, methods: Sequence[Method]) -> None:
             "novel": [int(method.novel.correct.sum()), len(method.novel.records)],
         }
         for method in methods
-        if method.name == own or (own is None and method.kind in ("mov", "mov_calibrated", "clip"))
     ]
-    text = json.dumps({"rows": rows}, indent=1, ensure_ascii=False)
+    write_answers([method for method in methods if method.kind != "clip"], run.folder.results)
+    text = json.dumps({"rows": rows, "videos": task.data_facts}, indent=1, ensure_ascii=False)
     write_text(run.folder.results / RESULTS_FILE, text + "\n")

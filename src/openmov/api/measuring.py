@@ -1,36 +1,69 @@
 """Measures runs of one task on base and novel classes, beside frozen CLIP and score fusion.
 
     runs --one pass of each network over the test clips--> recordings
-         --answer rules--> rows of the table, curves over epochs, tau_v sweep --> TaskReport
+         --answer rules--> contenders --protocols--> rows of the table
 
 The vocabulary is given, never taken from a run; it must name the run's base classes as base.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from openmov.api.prepare import fill_caches
+from openmov.api.conditions import conditions_of
 from openmov.api.runs import LoadedRun, load_calibration, load_trained
-from openmov.api.wiring import Wiring
+from openmov.api.test_clips import TestClips, load_test_clips
 from openmov.baselines.frozen_clip import FrozenCLIPRule
 from openmov.baselines.score_fusion import ScoreFusion
-from openmov.data.manifest import load_manifest
 from openmov.data.records import Record
 from openmov.data.source import Unreadable, evaluation_batches
-from openmov.errors import ManifestError, VocabularyError
+from openmov.evaluation.conditions import Conditions
 from openmov.evaluation.content import MethodKind
 from openmov.evaluation.evaluator import evaluate
-from openmov.evaluation.result import Evaluation, Failure
+from openmov.evaluation.result import Evaluation
 from openmov.prediction.base_novel import NovelPath
 from openmov.prediction.predictor import BaseNovelRule, RecordedScorer, Recording, record
-from openmov.runtime.checkpoint import require_match
-from openmov.text.vocabulary import Protocol, Vocabulary, load_vocabulary
+from openmov.text.vocabulary import Protocol, Vocabulary
 from openmov.types import Scorer
+
+__all__ = [
+    "METHOD_NAMES",
+    "Contender",
+    "Method",
+    "TestClips",
+    "contenders",
+    "load_test_clips",
+    "measure",
+    "measure_runs",
+    "record_run",
+]
 
 _BATCH = 32
 METHOD_NAMES = {"video_only": "Video only", "flow_only": "Flow only", "audio_only": "Sound only"}
 """How the single modalities are called in results."""
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A row of the results before it is measured."""
+
+    name: str
+    """As shown."""
+    kind: MethodKind
+    """What it is."""
+    scorer: Scorer = field(repr=False)
+    """What answers."""
+    recording: Recording = field(repr=False)
+    """The clips it can answer for."""
+    note: str = ""
+    """beta and tau_v, where they matter."""
+    runs: tuple[LoadedRun, ...] = field(default=(), repr=False)
+    """Whose trained weights are in it; frozen CLIP's first run trained none of it."""
+
+    @property
+    def trained(self) -> bool:
+        """Whether trained weights have a part in its answers."""
+        return self.kind != "clip"
 
 
 @dataclass(frozen=True)
@@ -51,62 +84,6 @@ class Method:
     """beta and tau_v, where they matter."""
 
 
-@dataclass(frozen=True)
-class TestClips:
-    """What is evaluated on."""
-
-    __test__ = False
-
-    vocabulary: Vocabulary
-    """Base and novel."""
-    records: tuple[Record, ...] = field(repr=False)
-    """Readable clips of the split."""
-    unreadable: tuple[Unreadable, ...]
-    """The others."""
-    manifest_identity: str
-    """Hash of the list."""
-
-
-def load_test_clips(
-    runs: Sequence[LoadedRun], manifest: Path, vocabulary: Path, split: str, *, workers: int, shown: bool
-) -> TestClips:
-    """The clips of one split, prepared for every run.
-
-    Raises VocabularyError where a role has no class, CheckpointError where a run was trained on other base classes,
-    ManifestError where the manifest is faulty or a role is left without a readable clip.
-    """
-    names = load_vocabulary(vocabulary)
-    if not (names.base and names.novel):
-        what = "evaluation measures base and novel classes, and one of them has no name there"
-        raise VocabularyError(vocabulary, what, "draw them with openmov split")
-    for run in runs:
-        base = names.for_protocol("base")
-        require_match(run.header, vocabulary_identity=base.identity, where=run.folder.best)
-    listed = load_manifest(manifest, vocabulary=names)
-    records = tuple(one for one in listed.records if one.split == split)
-    unreadable: dict[str, Unreadable] = {}
-    for wiring in _one_of_each_reading(runs):
-        prepared = fill_caches(
-            wiring.reader(), records, training=False, workers=workers, title=f"preparing {split} clips", shown=shown
-        )
-        unreadable |= {one.record.video_id: one for one in prepared.unreadable}
-    kept = tuple(one for one in records if one.video_id not in unreadable)
-    for role, classes in (("base", names.base), ("novel", names.novel)):
-        _require_clips(manifest, split, role, frozenset(classes), kept, list(unreadable.values()))
-    return TestClips(names, kept, tuple(unreadable.values()), listed.identity)
-
-
-def _require_clips(
-    manifest: Path, split: str, role: str, names: frozenset[str], kept: Sequence[Record], lost: Sequence[Unreadable]
-) -> None:
-    if any(one.label in names for one in kept):
-        return
-    first = next((one.error for one in lost if one.record.label in names), None)
-    if first is not None:
-        raise ManifestError(manifest, f"none of its {split} videos of {role} classes can be read: {first}")
-    raise ManifestError(manifest, f"lists no {split} video of a {role} class", "choose another --split, or add some")
-
-
 def record_run(run: LoadedRun, clips: Sequence[Record], *, checkpoint: Path | None = None, workers: int) -> Recording:
     """One pass of a run's network, with the weights of a checkpoint (default: the best), over the clips.
 
@@ -121,69 +98,112 @@ def record_run(run: LoadedRun, clips: Sequence[Record], *, checkpoint: Path | No
 
 
 def measure(
-    name: str, kind: MethodKind, scorer: Scorer, recording: Recording, clips: TestClips, note: str = ""
+    name: str,
+    kind: MethodKind,
+    scorer: Scorer,
+    recording: Recording,
+    clips: TestClips,
+    note: str = "",
+    conditions: Conditions | None = None,
 ) -> Method:
     """One scorer under the three protocols."""
+    contender = Contender(name, kind, scorer, recording, note)
 
     def under(protocol: Protocol) -> Evaluation:
         vocabulary = clips.vocabulary.for_protocol(protocol)
-        chosen = recording if protocol == "generalised" else recording.where(vocabulary.names)
-        failures = [
-            Failure(str(one.record.path), str(one.error))
-            for one in clips.unreadable
-            if one.record.label in vocabulary.names
-        ]
-        return evaluate(scorer, chosen.batches(), vocabulary, failures=failures, what=f"{name}, {protocol}")
+        return measure_under(contender, clips, vocabulary, what=f"{name}, {protocol}", conditions=conditions)
 
     return Method(name, kind, under("base"), under("novel"), under("generalised"), note)
 
 
-def measure_runs(runs: Sequence[LoadedRun], recordings: Sequence[Recording], clips: TestClips) -> list[Method]:
+def measure_under(
+    contender: Contender,
+    clips: TestClips,
+    vocabulary: Vocabulary,
+    *,
+    what: str,
+    conditions: Conditions | None,
+    of: Collection[str] | None = None,
+) -> Evaluation:
+    """One contender on the clips of a vocabulary's classes; `of` takes some ids alone. Raises ManifestError."""
+    recording, names = contender.recording, frozenset(vocabulary.names)
+    chosen = [
+        place
+        for place, (video_id, label) in enumerate(zip(recording.video_ids, recording.labels, strict=True))
+        if label in names and (of is None or video_id in of)
+    ]
+    if conditions is not None:
+        conditions = replace(conditions, videos=clips.videos(names, len(chosen), of))
+    batches = recording.take(chosen).batches() if chosen else ()
+    return evaluate(
+        contender.scorer,
+        batches,
+        vocabulary,
+        failures=clips.failures(names, of),
+        what=what,
+        conditions=conditions,
+    )
+
+
+def measure_runs(
+    runs: Sequence[LoadedRun],
+    recordings: Sequence[Recording],
+    clips: TestClips,
+    seconds: Mapping[str, float] | None = None,
+) -> list[Method]:
+    """Every contender under the three protocols; `seconds` is what each run's recording took, by its folder."""
+    return [
+        measure(
+            one.name,
+            one.kind,
+            one.scorer,
+            one.recording,
+            clips,
+            one.note,
+            conditions_of(one.runs, clips, trained=one.trained, seconds=seconds or {}),
+        )
+        for one in contenders(runs, recordings)
+    ]
+
+
+def contenders(runs: Sequence[LoadedRun], recordings: Sequence[Recording]) -> list[Contender]:
     """Frozen CLIP, every run, and score fusion of the single-modality runs: table 5's rows, weakest idea first.
 
     A calibrated MOV gives two rows: the paper's beta and tau_v, and its own.
     """
-    methods: list[Method] = []
-    singles: list[tuple[Scorer, Recording]] = []
+    found: list[Contender] = []
+    singles: list[Contender] = []
     for run, recording in zip(runs, recordings, strict=True):
         embed = run.wiring.class_embedder()
         if run.method == "mov":
             clip = RecordedScorer(recording, embed, FrozenCLIPRule(run.wiring.backbone.temperature))
-            methods.insert(0, measure(f"{run.wiring.backbone.family} (frame average)", "clip", clip, recording, clips))
+            name = f"{run.wiring.backbone.family} (frame average)"
+            found.insert(0, Contender(name, "clip", clip, recording, runs=(run,)))
         else:
             scorer = RecordedScorer(recording, embed, run.rule)
-            singles.append((scorer, recording))
             kind: MethodKind = "video" if run.method == "video_only" else "single"
-            methods.append(measure(METHOD_NAMES[run.method], kind, scorer, recording, clips))
+            singles.append(Contender(METHOD_NAMES[run.method], kind, scorer, recording, runs=(run,)))
+            found.append(singles[-1])
     if len(singles) > 1:
-        fusion = ScoreFusion([scorer for scorer, _ in singles])
-        methods.append(measure("Score fusion", "score_fusion", fusion, singles[0][1], clips))
+        fusion = ScoreFusion([one.scorer for one in singles])
+        of = tuple(run for one in singles for run in one.runs)
+        found.append(Contender("Score fusion", "score_fusion", fusion, singles[0].recording, runs=of))
     for run, recording in zip(runs, recordings, strict=True):
         if run.method == "mov":
-            methods += list(_mov_rows(run, recording, clips))
-    return methods
+            found += list(_mov_rows(run, recording))
+    return found
 
 
-def _mov_rows(run: LoadedRun, recording: Recording, clips: TestClips) -> Iterator[Method]:
+def _mov_rows(run: LoadedRun, recording: Recording) -> Iterator[Contender]:
     embed = run.wiring.class_embedder()
     settings = run.wiring.novel_path
-    yield measure("MOV", "mov", RecordedScorer(recording, embed, run.rule), recording, clips, _note(settings))
+    plain = RecordedScorer(recording, embed, run.rule)
+    yield Contender("MOV", "mov", plain, recording, _note(settings), (run,))
     calibrated = load_calibration(run.folder.path)
     if calibrated is not None:
         scorer = RecordedScorer(recording, embed, BaseNovelRule(run.wiring.tau, calibrated))
-        yield measure("MOV, calibrated", "mov_calibrated", scorer, recording, clips, _note(calibrated))
+        yield Contender("MOV, calibrated", "mov_calibrated", scorer, recording, _note(calibrated), (run,))
 
 
 def _note(settings: NovelPath) -> str:
     return f"beta {settings.beta:g}, tau_v {settings.tau_v:g}"
-
-
-def _one_of_each_reading(runs: Sequence[LoadedRun]) -> list[Wiring]:
-    """Runs that read the same inputs prepare the same cache entries; once is enough."""
-    distinct: dict[str, Wiring] = {}
-    for run in runs:
-        recipe = run.wiring.recipe
-        inputs = recipe.model_dump_json(include={"video", "flow", "audio", "views"})
-        key = f"{inputs} {sorted(run.wiring.modalities)} {run.wiring.backbone.identity}"
-        distinct.setdefault(key, run.wiring)
-    return list(distinct.values())

@@ -4,13 +4,14 @@ Everything is checked against what the checkpoint says of itself, so that weight
 """
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from openmov.api.wiring import Wiring, wire
 from openmov.config.faults import describe
+from openmov.config.load import change_recipe
 from openmov.config.schema import BackboneConfig, PredictionConfig, Recipe
 from openmov.errors import CheckpointError, RunFolderError
 from openmov.model import JointModel
@@ -39,6 +40,11 @@ class LoadedRun:
     def method(self) -> str:
         """mov, video_only, flow_only or audio_only."""
         return self.wiring.recipe.model.method
+
+    def with_views(self, num_clips: int, num_crops: int) -> "LoadedRun":
+        """The same run, looking at a video in other views at test. Raises RecipeError for views that are none."""
+        changes = (f"views.num_clips={num_clips}", f"views.num_crops={num_crops}")
+        return replace(self, wiring=replace(self.wiring, recipe=change_recipe(self.wiring.recipe, changes)))
 
     @property
     def rule(self) -> BaseNovelRule:

@@ -25,11 +25,11 @@ from openmov.evaluation.content import (
     SweepPoint,
     TaskReport,
     TauSweep,
-    class_changes,
-    method_row,
 )
+from openmov.evaluation.detail import ProtocolRow, confusion_map, generalised_row, protocol_row, reliability
 from openmov.evaluation.metrics import Proportion
-from openmov.evaluation.result import paired_difference
+from openmov.evaluation.result import Evaluation, paired_difference
+from openmov.evaluation.rows import class_changes, method_row
 from openmov.prediction.base_novel import NovelPath
 from openmov.prediction.predictor import BaseNovelRule, RecordedScorer, Recording, answers_by_modality
 from openmov.text.vocabulary import Protocol
@@ -77,7 +77,19 @@ def task_report(
         changes_of=calibrated.name,
         sweep=_tau_sweep(mov, recording, clips, extra),
         examples=tuple(_examples(mov, recording, clips, num_examples)),
+        generalised=tuple(generalised_row(method.name, method.generalised) for method in methods),
+        protocols=tuple(row for method in methods for row in _protocol_rows(method)),
+        confusions=tuple(confusion_map(calibrated.name, said, one) for said, one in _by_protocol(calibrated)),
+        reliabilities=tuple(reliability(calibrated.name, said, one) for said, one in _by_protocol(calibrated)),
     )
+
+
+def _by_protocol(method: Method) -> tuple[tuple[str, Evaluation], ...]:
+    return (("base", method.base), ("novel", method.novel), ("all classes", method.generalised))
+
+
+def _protocol_rows(method: Method) -> list[ProtocolRow]:
+    return [protocol_row(method.name, said, evaluation) for said, evaluation in _by_protocol(method)]
 
 
 def _row(method: Method) -> MethodRow:

@@ -50,6 +50,8 @@ class Coverage:
     """Folder of the videos, relative to the manifest's folder, or absolute."""
     listed: dict[str, int]
     """Clips of each split, by the official lists."""
+    listed_by_class: dict[str, dict[str, int]] = field(repr=False)
+    """The same of each class: split, then name."""
     missing: tuple[LostVideo, ...] = field(repr=False)
     """Listed clips without a file."""
     broken: tuple[LostVideo, ...] = field(repr=False)

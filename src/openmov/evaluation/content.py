@@ -10,9 +10,10 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float, UInt8
 
+from openmov.evaluation.detail import ConfusionMap, CrossRow, GeneralisedRow, ProtocolRow, Reliability
 from openmov.evaluation.metrics import PairedDifference, Proportion, harmonic_mean
 from openmov.evaluation.paper import Extra
-from openmov.evaluation.result import Evaluation, Failure, Role
+from openmov.evaluation.result import Failure, Role
 
 MethodKind = Literal["clip", "single", "video", "score_fusion", "mov", "mov_calibrated", "other"]
 """What a row is, so that the report can speak of margins whatever the row is called."""
@@ -206,6 +207,16 @@ class TaskReport:
     """Table 8."""
     examples: tuple[Example, ...] = ()
     """A handful of test videos."""
+    generalised: tuple[GeneralisedRow, ...] = ()
+    """Every class a possible answer (appendix C)."""
+    protocols: tuple[ProtocolRow, ...] = ()
+    """More figures of every row under every protocol."""
+    cross: tuple[CrossRow, ...] = ()
+    """Full set, official splits and random halves of a data set that was not trained on."""
+    confusions: tuple[ConfusionMap, ...] = ()
+    """Which classes were taken for which."""
+    reliabilities: tuple[Reliability, ...] = ()
+    """Whether answers are right as often as they are sure."""
 
     def row(self, kind: MethodKind) -> MethodRow | None:
         """The first row of a kind, if there is one."""
@@ -269,23 +280,5 @@ class ComparisonContent:
     """A sentence or two under the heading."""
     notes: tuple[str, ...] = ()
     """Said at the foot."""
-
-
-def method_row(
-    method: str, base: Evaluation | None, novel: Evaluation | None, *, kind: MethodKind = "other", note: str = ""
-) -> MethodRow:
-    """A row from what was measured on base and on novel clips."""
-    on_base, on_novel = (evaluation.accuracy if evaluation else None for evaluation in (base, novel))
-    return MethodRow(method, on_base, on_novel, kind, note)
-
-
-def class_changes(before: Evaluation, after: Evaluation) -> tuple[ClassChange, ...]:
-    """Every class that has videos, in the vocabulary's order. Raises ValueError where the two know other videos."""
-    if [(r.video_id, r.label) for r in before.records] != [(r.video_id, r.label) for r in after.records]:
-        raise ValueError(f"{before.what!r} and {after.what!r} are not about the same videos")
-    was = {result.name: result.correct for result in before.classes}
-    return tuple(
-        ClassChange(new.name, new.role, was[new.name] / new.count, new.correct / new.count, new.count)
-        for new in after.classes
-        if new.count
-    )
+    differences: tuple[Difference, ...] = ()
+    """Paired comparisons, of runs about the same videos."""

@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float, Int
 
 from openmov.errors import ManifestError
+from openmov.evaluation.conditions import Conditions
 from openmov.evaluation.metrics import order_of_answers, true_ranks
 from openmov.evaluation.result import Evaluation, Failure, SampleRecord
 from openmov.text.vocabulary import Vocabulary
@@ -31,10 +32,12 @@ def evaluate(
     *,
     failures: Iterable[Failure] = (),
     what: str = "",
+    conditions: Conditions | None = None,
 ) -> Evaluation:
     """What `scorer` answers when the possible answers are `vocabulary.names`.
 
-    `failures` is read after the last batch, so a loader may still be filling it. Gradients are off.
+    `failures` is read after the last batch, so a loader may still be filling it; `conditions` go with the result.
+    Gradients are off.
     Raises VocabularyError for a label that is no class of the vocabulary; ManifestError for a video without a label, or
     where there is no video at all; ValueError (a bug) for scores that are no probabilities or a video met twice.
     """
@@ -59,6 +62,7 @@ def evaluate(
         vocabulary_identity=vocabulary.identity,
         records=tuple(records[video_id] for video_id in sorted(records)),
         failures=listed,
+        conditions=conditions,
     )
 
 

@@ -15,20 +15,23 @@ import numpy as np
 from jaxtyping import Bool, Int
 
 from openmov.errors import RunFolderError
+from openmov.evaluation.conditions import Conditions
 from openmov.evaluation.metrics import (
     PairedDifference,
     Proportion,
     accuracy,
+    confusion_matrix,
     mean_class_accuracy,
     paired_bootstrap,
     proportion,
     top_k_accuracy,
 )
+from openmov.evaluation.reliability import ConfidenceBin, confidence_bins, expected_calibration_error
 from openmov.text.vocabulary import Protocol
 
 Role = Literal["base", "novel"]
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 """Of the JSON below."""
 
 
@@ -95,6 +98,8 @@ class Evaluation:
     """One a video, sorted by video_id, at least one."""
     failures: tuple[Failure, ...] = ()
     """Files that could not be evaluated, in their order."""
+    conditions: Conditions | None = None
+    """What it was made with, where that is known."""
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -135,6 +140,23 @@ class Evaluation:
         roles |= dict.fromkeys(self.novel, "novel")
         return tuple(ClassResult(name, role, right[name], count[name]) for name, role in roles.items())
 
+    @cached_property
+    def confidence(self) -> tuple[ConfidenceBin, ...]:
+        """How often answers of each confidence are right."""
+        return confidence_bins(np.array([record.probabilities[0] for record in self.records]), self.correct)
+
+    @property
+    def calibration_error(self) -> float:
+        """ECE over 15 bins."""
+        return expected_calibration_error(self.confidence)
+
+    @property
+    def confusion(self) -> Int[np.ndarray, "classes classes"]:
+        """Counts: row the true class, column the answer, in the vocabulary's order."""
+        index = {name: i for i, name in enumerate(self.class_names)}
+        answers = np.array([index[record.names[0]] for record in self.records], dtype=np.int64)
+        return confusion_matrix(self._labels, answers, len(index))
+
     def accuracy_of(self, role: Role) -> Proportion:
         """Accuracy on the videos whose class is base, or novel (generalised). ValueError where there is none."""
         chosen = [result for result in self.classes if result.role == role]
@@ -152,6 +174,10 @@ class Evaluation:
             "accuracy": vars(self.accuracy),
             "top5": vars(self.top5),
             "mean_class_accuracy": self.mean_class_accuracy,
+            "calibration_error": self.calibration_error,
+            "conditions": None if self.conditions is None else self.conditions.to_json(),
+            "confidence": [vars(one) for one in self.confidence],
+            "confusion": _nonzero(self.confusion, self.class_names),
             "classes": [vars(result) | {"accuracy": result.accuracy} for result in self.classes],
             "failures": [vars(failure) for failure in self.failures],
             "records": [
@@ -175,6 +201,7 @@ class Evaluation:
                 vocabulary_identity=names["identity"],
                 records=tuple(_record(record) for record in fields["records"]),
                 failures=tuple(Failure(**failure) for failure in fields["failures"]),
+                conditions=None if fields["conditions"] is None else Conditions.from_json(fields["conditions"]),
             )
         except (KeyError, TypeError) as error:
             raise RunFolderError(where, f"is damaged ({type(error).__name__}: {error})", mend) from error
@@ -194,6 +221,14 @@ def paired_difference(ours: Evaluation, theirs: Evaluation, *, seed: int = 0) ->
     if [(r.video_id, r.label) for r in ours.records] != [(r.video_id, r.label) for r in theirs.records]:
         raise ValueError(f"{ours.what!r} and {theirs.what!r} are not about the same videos")
     return paired_bootstrap(ours.correct, theirs.correct, seed=seed)
+
+
+def _nonzero(confusion: Int[np.ndarray, "classes classes"], names: tuple[str, ...]) -> list[dict[str, Any]]:
+    """The cells that are not 0, row by row: of hundreds of classes most are."""
+    return [
+        {"label": names[row], "answer": names[column], "count": int(confusion[row, column])}
+        for row, column in np.argwhere(confusion).tolist()
+    ]
 
 
 def _record(fields: Mapping[str, Any]) -> SampleRecord:

@@ -10,6 +10,7 @@ any instant, the folder holds the old checkpoint or the new one, complete. Nothi
 Knows nothing of models, optimisers or recipes.
 """
 
+import hashlib
 import json
 import re
 import secrets
@@ -123,6 +124,16 @@ def load_resume_state(folder: Path) -> dict[str, Tensor]:
 def load_header(folder: Path) -> CheckpointHeader:
     """The header alone, without reading a tensor. Raises CheckpointError."""
     return _read_document(folder).header
+
+
+def weights_sha256(folder: Path) -> str:
+    """SHA-256 of the file of trained weights, for results. Raises CheckpointError."""
+    path = folder / _read_document(folder).files["weights"]
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise CheckpointError(path, "is missing", "copy the whole folder, or give another checkpoint") from error
 
 
 def is_checkpoint(folder: Path) -> bool:

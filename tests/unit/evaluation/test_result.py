@@ -5,8 +5,8 @@ import json
 import pytest
 
 from openmov.errors import RunFolderError
-from openmov.evaluation.content import class_changes, method_row
 from openmov.evaluation.result import Evaluation, Failure, SampleRecord, paired_difference
+from openmov.evaluation.rows import class_changes, method_row
 
 
 def evaluation(ranks: list[int], what: str = "mov") -> Evaluation:
@@ -29,7 +29,7 @@ def test_json_there_and_back():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"format_version": 99}, "format version 1"),
+        ({"format_version": 99}, "format version 2"),
         ({"records": None}, "damaged"),
         ({"records": [{"names": [], "probabilities": []}]}, "damaged"),
         ({"vocabulary": {}}, "damaged"),

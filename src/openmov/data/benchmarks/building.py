@@ -101,12 +101,19 @@ class _Whole:
         rows = [replace(self.rows[one], split=part) for one, part in parts.items() if one in self.rows]
         lost = [replace(self.lost[one], split=part) for one, part in parts.items() if one in self.lost]
         filled = {record.label for record in rows}
+        labels = {clip.clip_id: clip.label for clip in self.listing.clips}
         counts = Counter(parts.values())
+        by_class = Counter((part, labels[one]) for one, part in parts.items())
         coverage = Coverage(
             dataset=self.benchmark.name,
             title=self.benchmark.title,
             root=relative_root(self.layout.folder, path),
             listed={name: counts[name] for name in SPLITS if counts[name]},
+            listed_by_class={
+                name: {label: count for (part, label), count in by_class.items() if part == name}
+                for name in SPLITS
+                if counts[name]
+            },
             missing=tuple(one for one in lost if not one.reason),
             broken=tuple(one for one in lost if one.reason),
             empty_classes=tuple(name for name in self.vocabulary.names if name not in filled),

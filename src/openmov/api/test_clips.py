@@ -1,0 +1,125 @@
+"""The clips an evaluation is about: one split of a manifest, prepared for every run, and what of it is not there."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from openmov.api.prepare import fill_caches
+from openmov.api.runs import LoadedRun
+from openmov.api.wiring import Wiring
+from openmov.data.coverage import Coverage, load_coverage
+from openmov.data.manifest import load_manifest
+from openmov.data.records import Record
+from openmov.data.source import Unreadable
+from openmov.errors import ManifestError, VocabularyError
+from openmov.evaluation.conditions import VideosPresent
+from openmov.evaluation.result import Failure
+from openmov.runtime.checkpoint import require_match
+from openmov.text.vocabulary import Vocabulary, load_vocabulary
+
+
+@dataclass(frozen=True)
+class TestClips:
+    """What is evaluated on."""
+
+    __test__ = False
+
+    vocabulary: Vocabulary
+    """Base and novel."""
+    records: tuple[Record, ...] = field(repr=False)
+    """Readable clips of the split."""
+    unreadable: tuple[Unreadable, ...]
+    """The others."""
+    manifest_identity: str
+    """Hash of the list."""
+    split: str = "test"
+    """Which split it is."""
+    coverage: Coverage | None = None
+    """What of its data set the manifest holds, where it says so."""
+
+    def failures(self, names: Collection[str], of: Collection[str] | None = None) -> tuple[Failure, ...]:
+        """The unreadable clips of some classes; `of` takes some ids alone."""
+        return tuple(Failure(str(one.record.path), str(one.error)) for one in self._unreadable(names, of))
+
+    def videos(self, names: Collection[str], evaluated: int, of: Collection[str] | None = None) -> VideosPresent:
+        """How many clips of some classes there should be, and which are not there; `of` takes some ids alone."""
+        missing, broken = (self._lost(kind, names, of) for kind in ("missing", "broken"))
+        broken += tuple(one.record.video_id for one in self._unreadable(names, of))
+        listed = evaluated + len(missing) + len(broken)
+        if of is not None:
+            listed = len(of)
+        elif self.coverage is not None:  # also what was dropped from the manifest by hand
+            by_class = self.coverage.listed_by_class.get(self.split, {})
+            listed = sum(by_class.get(name, 0) for name in names)
+        return VideosPresent(self.split, listed, evaluated, missing, broken)
+
+    def _unreadable(self, names: Collection[str], of: Collection[str] | None) -> list[Unreadable]:
+        chosen = [one for one in self.unreadable if one.record.label in names]
+        return [one for one in chosen if of is None or one.record.video_id in of]
+
+    def _lost(
+        self, kind: Literal["missing", "broken"], names: Collection[str], of: Collection[str] | None
+    ) -> tuple[str, ...]:
+        lost = () if self.coverage is None else getattr(self.coverage, kind)
+        chosen = (one for one in lost if one.split == self.split and one.label in names)
+        return tuple(one.clip_id for one in chosen if of is None or one.clip_id in of)
+
+
+def load_test_clips(
+    runs: Sequence[LoadedRun], manifest: Path, vocabulary: Path, split: str, *, workers: int, shown: bool
+) -> TestClips:
+    """The clips of one split, of base and of novel classes, prepared for every run.
+
+    Raises VocabularyError where a role has no class, CheckpointError where a run was trained on other base classes,
+    ManifestError where the manifest is faulty or a role is left without a readable clip.
+    """
+    names = load_vocabulary(vocabulary)
+    if not (names.base and names.novel):
+        what = "evaluation measures base and novel classes, and one of them has no name there"
+        mend = "draw them with openmov split, or measure another data set with --protocol cross"
+        raise VocabularyError(vocabulary, what, mend)
+    for run in runs:
+        base = names.for_protocol("base")
+        require_match(run.header, vocabulary_identity=base.identity, where=run.folder.best)
+    clips = prepare_clips(runs, manifest, names, split, workers=workers, shown=shown)
+    for role, classes in (("base", names.base), ("novel", names.novel)):
+        require_clips(manifest, clips, f"of a {role} class", f"of {role} classes", frozenset(classes))
+    return clips
+
+
+def prepare_clips(
+    runs: Sequence[LoadedRun], manifest: Path, names: Vocabulary, split: str, *, workers: int, shown: bool
+) -> TestClips:
+    """The clips of one split, whatever their roles, prepared for every run. Raises ManifestError."""
+    listed = load_manifest(manifest, vocabulary=names)
+    records = tuple(one for one in listed.records if one.split == split)
+    unreadable: dict[str, Unreadable] = {}
+    for wiring in _one_of_each_reading(runs):
+        prepared = fill_caches(
+            wiring.reader(), records, training=False, workers=workers, title=f"preparing {split} clips", shown=shown
+        )
+        unreadable |= {one.record.video_id: one for one in prepared.unreadable}
+    kept = tuple(one for one in records if one.video_id not in unreadable)
+    return TestClips(names, kept, tuple(unreadable.values()), listed.identity, split, load_coverage(manifest))
+
+
+def require_clips(manifest: Path, clips: TestClips, of_one: str, of_all: str, names: frozenset[str]) -> None:
+    """Refuses to go on without a readable clip of these classes. Raises ManifestError."""
+    if any(one.label in names for one in clips.records):
+        return
+    first = next((one.error for one in clips.unreadable if one.record.label in names), None)
+    if first is not None:
+        raise ManifestError(manifest, f"none of its {clips.split} videos {of_all} can be read: {first}")
+    raise ManifestError(manifest, f"lists no {clips.split} video {of_one}", "choose another --split, or add some")
+
+
+def _one_of_each_reading(runs: Sequence[LoadedRun]) -> list[Wiring]:
+    """Runs that read the same inputs prepare the same cache entries; once is enough."""
+    distinct: dict[str, Wiring] = {}
+    for run in runs:
+        recipe = run.wiring.recipe
+        inputs = recipe.model_dump_json(include={"video", "flow", "audio", "views"})
+        key = f"{inputs} {sorted(run.wiring.modalities)} {run.wiring.backbone.identity}"
+        distinct.setdefault(key, run.wiring)
+    return list(distinct.values())
