@@ -5,14 +5,16 @@ Only what the runs recorded of themselves is read; no network is loaded and no v
 
 import json
 from collections.abc import Mapping, Sequence
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-from openmov.api.evaluate import RESULTS_FILE
+from openmov.api.evaluate import RESULTS_FILE, answer_path
 from openmov.errors import RunFolderError
 from openmov.evaluation.comparison import write_comparison
-from openmov.evaluation.content import ComparedRun, ComparisonContent, EpochCurve, MethodRow
+from openmov.evaluation.content import ComparedRun, ComparisonContent, Difference, EpochCurve, MethodRow
 from openmov.evaluation.metrics import proportion
+from openmov.evaluation.result import ROLES, Evaluation, Role, paired_difference
 from openmov.runtime.checkpoint import load_header
 from openmov.runtime.run_folder import RunFolder
 
@@ -26,8 +28,10 @@ def compare_runs(runs: Sequence[Path], out: Path) -> Path:
     if len(runs) < 2:
         raise RunFolderError("compare", "takes at least two runs", "name two run folders")
     names = _names(runs)
-    compared = tuple(_compared(RunFolder.open(path), name) for path, name in zip(runs, names, strict=True))
-    return write_comparison(out, ComparisonContent("Runs side by side", compared))
+    folders = [RunFolder.open(path) for path in runs]
+    compared = tuple(_compared(folder, name) for folder, name in zip(folders, names, strict=True))
+    differences, notes = _differences(folders, compared)
+    return write_comparison(out, ComparisonContent("Runs side by side", compared, "", notes, differences))
 
 
 def _names(runs: Sequence[Path]) -> list[str]:
@@ -49,6 +53,38 @@ def _compared(folder: RunFolder, name: str) -> ComparedRun:
         raise RunFolderError(
             folder.path, f"is damaged ({type(error).__name__})", "evaluate or train it anew"
         ) from error
+
+
+def _differences(
+    folders: Sequence[RunFolder], compared: Sequence[ComparedRun]
+) -> tuple[tuple[Difference, ...], tuple[str, ...]]:
+    """Every pair of evaluated runs, each by its last row; and which pairs are not about the same videos."""
+    found: list[Difference] = []
+    notes: list[str] = []
+    for (theirs, before), (ours, after) in combinations(zip(folders, compared, strict=True), 2):
+        for role in ROLES:
+            mine, other = _answers(ours, after, role), _answers(theirs, before, role)
+            if mine is None or other is None:
+                continue
+            try:
+                difference = paired_difference(mine, other)
+            except ValueError:
+                notes.append(f"{after.name} and {before.name} were not evaluated on the same {role} videos.")
+            else:
+                found.append(Difference(after.name, before.name, role, difference))
+    return tuple(found), tuple(notes)
+
+
+def _answers(folder: RunFolder, run: ComparedRun, role: Role) -> Evaluation | None:
+    """The answers behind a run's last row, if it was evaluated."""
+    path = answer_path(folder.results, run.rows[-1].method, role)
+    if not path.is_file():
+        return None
+    try:
+        fields = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise RunFolderError(path, f"is damaged ({type(error).__name__})", "evaluate anew") from error
+    return Evaluation.from_json(fields, path)
 
 
 def _rows(folder: RunFolder) -> tuple[MethodRow, ...]:

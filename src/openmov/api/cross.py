@@ -120,7 +120,11 @@ def write_cross(task: CrossTask, out: Path) -> Path:
     )
     content = ReportContent(
         title=f"openmov: {task.title}",
-        facts=fact_groups({run.wiring.recipe.name: run.wiring for run in task.runs}, {task.title: facts}),
+        facts=fact_groups(
+            {run.wiring.recipe.name: run.wiring for run in task.runs},
+            {task.title: facts},
+            {last.contender.name: last.full.conditions},
+        ),
         tasks=(report,),
         num_files=len(task.clips.records) + len(task.clips.unreadable),
         failures=tuple(Failure(str(one.record.path), str(one.error)) for one in task.clips.unreadable),

@@ -151,9 +151,10 @@ def write_evaluation(task: EvaluatedTask, out: Path, *, num_examples: int = 4, w
     title = run.wiring.recipe.name
     report = report_of(task, title, "", num_examples=num_examples, workers=workers)
     write_answers(task.methods, out)
+    last = task.methods[-1]
     content = ReportContent(
         title=f"openmov: {title}",
-        facts=fact_groups({title: run.wiring}, {title: task.data_facts}),
+        facts=fact_groups({title: run.wiring}, {title: task.data_facts}, {last.name: last.generalised.conditions}),
         tasks=(report,),
         num_files=len(task.clips.records) + len(task.clips.unreadable),
         failures=failures_of(task),

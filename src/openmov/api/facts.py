@@ -4,10 +4,12 @@ import os
 import platform
 from collections.abc import Mapping
 from importlib.metadata import version
+from pathlib import Path
 
 import torch
 
 from openmov.api.wiring import Wiring
+from openmov.evaluation.conditions import Conditions
 from openmov.evaluation.content import FactGroup
 
 _PACKAGES = ("openmov", "torch", "transformers", "av", "numba", "numpy")
@@ -43,10 +45,28 @@ def recipe_facts(wiring: Wiring) -> Mapping[str, str]:
     }
 
 
-def fact_groups(wirings: Mapping[str, Wiring], data: Mapping[str, Mapping[str, str]]) -> tuple[FactGroup, ...]:
-    """All of it, for the report: one group a recipe, one a data set, then software and machine."""
+def measured_facts(conditions: Conditions | None) -> Mapping[str, str]:
+    """What one result was measured with, where that is known."""
+    if conditions is None:
+        return {}
+    weights = {f"weights of {Path(run).name}": sha256 for run, sha256 in conditions.checkpoints.items()}
+    backbone = {"backbone": f"{conditions.backbone} ({conditions.backbone_identity})"}
+    time = {"wall time": f"{conditions.wall_seconds:.1f} s to prepare and embed the clips"}
+    prompts = {"prompts": f"{conditions.prompts}, {len(conditions.templates)} templates"}
+    return {"views": conditions.views, **prompts, **weights, **backbone, **time}
+
+
+def fact_groups(
+    wirings: Mapping[str, Wiring],
+    data: Mapping[str, Mapping[str, str]],
+    measured: Mapping[str, Conditions | None] | None = None,
+) -> tuple[FactGroup, ...]:
+    """All of it, for the report: a group a recipe, a data set and a measurement, then software and machine."""
     groups = [FactGroup(f"Recipe: {title}", tuple(recipe_facts(wiring).items())) for title, wiring in wirings.items()]
     groups += [FactGroup(f"Data: {title}", tuple(facts.items())) for title, facts in data.items()]
+    for title, conditions in (measured or {}).items():
+        if conditions is not None:
+            groups.append(FactGroup(f"Measured: {title}", tuple(measured_facts(conditions).items())))
     groups.append(FactGroup("Software", tuple(software_facts().items())))
     groups.append(FactGroup("Machine", tuple(machine_facts().items())))
     return tuple(groups)

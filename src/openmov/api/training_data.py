@@ -11,6 +11,7 @@ from typing import Any
 
 from openmov.api.prepare import Prepared, fill_caches
 from openmov.api.wiring import Wiring
+from openmov.data.coverage import load_coverage
 from openmov.data.manifest import load_manifest
 from openmov.data.records import Record
 from openmov.data.split import hold_out_validation
@@ -119,8 +120,10 @@ def write_data_facts(folder: RunFolder, data: TrainingData, prepared: Prepared, 
     Raises RunFolderError where a run resumed began with other videos.
     """
     path = folder.path / DATA_FILE
+    coverage = load_coverage(data.manifest)
     facts = {
         "manifest": data.identity,
+        "dataset": None if coverage is None else coverage.summary(),
         "vocabulary": {"identity": data.vocabulary.identity, "base": list(data.vocabulary.names)},
         "train_clips": len(data.train),
         "validation_clips": len(data.val),

@@ -58,12 +58,14 @@ def evaluate(
     vocabulary: Names,
     out: Path | None = None,
     split: Literal["train", "val", "test"] = "test",
+    protocol: Literal["base-novel", "cross"] = "base-novel",
+    views: str | None = None,
     backbone: str | None = None,
     cache: Cache = None,
     workers: Workers = 2,
     json: Json = False,
 ) -> int:
-    """Measure runs on base and novel classes, beside frozen CLIP and score fusion; 2 if a video cannot be read.
+    """Measure runs, beside frozen CLIP and score fusion; 2 if a video cannot be read.
 
     Parameters
     ----------
@@ -73,20 +75,41 @@ def evaluate(
         Folder for the report page and every video's answers.
     split
         Which videos.
+    protocol
+        base-novel: base classes, novel classes, and all together. cross: another data set than the one trained on:
+        its full set, its official test splits, ten random halves of its classes.
+    views
+        Clips x crops, such as 1x1 or 4x3. [default: the recipe's]
     backbone
         Where the runs' backbone lies now, if not where it lay in training.
     """
+    from openmov.api.cross import evaluate_cross, write_cross
     from openmov.api.evaluate import evaluate_task, write_evaluation
+    from openmov.api.predict import parse_views
     from openmov.api.wiring import default_cache_folder
-    from openmov.cli import show
+    from openmov.cli import show, show_cross
 
+    folder, counts = cache or default_cache_folder(), parse_views(views)
+    if protocol == "cross":
+        other = evaluate_cross(
+            runs,
+            manifest,
+            vocabulary,
+            cache_folder=folder,
+            split=split,
+            backbone=backbone,
+            views=counts,
+            workers=workers,
+        )
+        return show_cross.crossing(other, None if out is None else write_cross(other, out), json)
     task = evaluate_task(
         runs,
         manifest,
         vocabulary,
-        cache_folder=cache or default_cache_folder(),
+        cache_folder=folder,
         split=split,
         backbone=backbone,
+        views=counts,
         workers=workers,
         with_page=out is not None,
     )

@@ -16,9 +16,12 @@ from rich.table import Table
 from openmov.api.check import Findings
 from openmov.api.demo import DemoResult
 from openmov.api.evaluate import EvaluatedTask
+from openmov.api.measuring import Method
 from openmov.api.train import TrainingResult
 from openmov.cli.answers import one_prediction
+from openmov.evaluation.detail import generalised_row
 from openmov.evaluation.metrics import Proportion, harmonic_mean
+from openmov.evaluation.result import Evaluation
 
 
 def findings(found: Findings, as_json: bool) -> int:
@@ -62,13 +65,18 @@ def evaluation(task: EvaluatedTask, page: Path | None, as_json: bool) -> int:
             "novel": method.novel.accuracy.value,
             "harmonic": harmonic_mean(method.base.accuracy.value, method.novel.accuracy.value),
             "generalised": method.generalised.accuracy.value,
+            **_more_figures(method),
         }
         for method in task.methods
     ]
     if as_json:
-        _print_json({"rows": rows, "evaluated": len(task.clips.records), "failed": len(task.clips.unreadable)})
+        videos = asdict(task.clips.videos(task.clips.vocabulary.names, len(task.clips.records)))
+        _print_json(
+            {"rows": rows, "videos": videos, "evaluated": len(task.clips.records), "failed": len(task.clips.unreadable)}
+        )
     else:
         Console(width=110).print(_methods_table(task))
+        print(task.clips.videos(task.clips.vocabulary.names, len(task.clips.records)))
         if page is not None:
             print(page)
     _complain(str(one.error) for one in task.clips.unreadable)
@@ -86,17 +94,38 @@ def demo(result: DemoResult) -> None:
     print(f"\nThe report: {result.report}")
 
 
+def _more_figures(method: Method) -> dict[str, Any]:
+    """Top-5, mean over classes and calibration error of each protocol; base and novel clips among all classes."""
+    by_protocol = {"base": method.base, "novel": method.novel, "generalised": method.generalised}
+    figures: dict[str, Any] = {
+        "top5": {name: found.top5.value for name, found in by_protocol.items()},
+        "mean_class_accuracy": {name: found.mean_class_accuracy for name, found in by_protocol.items()},
+        "calibration_error": {name: found.calibration_error for name, found in by_protocol.items()},
+    }
+    whole = generalised_row(method.name, method.generalised)
+    among_all = {"base": whole.base.value, "novel": whole.novel.value, "harmonic": whole.harmonic}
+    return figures | {"among_all_classes": among_all, "conditions": short_conditions(method.generalised)}
+
+
+def short_conditions(evaluation: Evaluation) -> dict[str, Any] | None:
+    """What it was measured with, without what is long: the files beside the page hold the sentences and the ids."""
+    if evaluation.conditions is None:
+        return None
+    fields = evaluation.conditions.to_json()
+    return {name: value for name, value in fields.items() if name not in ("templates", "videos")}
+
+
 def _methods_table(task: EvaluatedTask) -> Table:
     table = Table(title=task.runs[0].wiring.recipe.name, title_justify="left")
-    for column in ("method", "base %", "novel %", "harmonic", "all classes %"):
+    for column in ("method", "base %", "novel %", "harmonic", "among all: base, novel, harm."):
         table.add_column(column, justify="left" if column == "method" else "right")
     for method in task.methods:
         base, novel = method.base.accuracy, method.novel.accuracy
         name = f"{method.name} ({method.note})" if method.note else method.name
         harmonic = f"{100 * harmonic_mean(base.value, novel.value):.1f}"
-        table.add_row(
-            name, _interval(base), _interval(novel), harmonic, f"{method.generalised.accuracy.value:.1%}"[:-1]
-        )
+        whole = generalised_row(method.name, method.generalised)
+        among_all = f"{100 * whole.base.value:.1f}  {100 * whole.novel.value:.1f}  {100 * whole.harmonic:.1f}"
+        table.add_row(name, _interval(base), _interval(novel), harmonic, among_all)
     return table
 
 

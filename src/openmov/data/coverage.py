@@ -10,6 +10,7 @@ import json
 import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
@@ -69,6 +70,11 @@ class Coverage:
         """Clips of a split that can be used."""
         lost = sum(video.split == split for video in (*self.missing, *self.broken))
         return self.listed.get(split, 0) - lost
+
+    def summary(self) -> dict[str, Any]:
+        """What a result has to say of it, without the lists."""
+        present = [self.said(split) for split in self.listed]
+        return {"title": self.title, "present": present, "sources": list(self.sources), "notes": list(self.notes)}
 
     def said(self, split: str) -> str:
         """`14,012 of 15,446 test clips present`."""

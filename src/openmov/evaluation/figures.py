@@ -11,6 +11,7 @@ from markupsafe import Markup
 from openmov.evaluation import paper
 from openmov.evaluation.charts import Level, Line, line_chart
 from openmov.evaluation.content import ClassChange, ComparedRun, EpochCurve, MethodRow, TaskReport, TauSweep
+from openmov.evaluation.detail import Reliability
 from openmov.evaluation.result import Role
 
 NUM_EXTREMES = 10
@@ -58,6 +59,17 @@ def sweep_chart(sweep: TauSweep, extra: paper.Extra | None) -> Markup:
     ]
     alt = "fused accuracy over tau_v: " + ", ".join(f"{p.tau_v:g}: {100 * p.fused.value:.1f} per cent" for p in ordered)
     return line_chart(lines, levels, alt=alt, x_label="tau_v (log scale)", y_label="accuracy (%)", log_x=True)
+
+
+def reliability_chart(curve: Reliability) -> Markup:
+    """Accuracy over confidence, with the diagonal of a model that is as right as it is sure."""
+    points = tuple((100 * one.confidence, one.accuracy) for one in curve.bins)
+    lines = [
+        Line("perfect", "paper", ((0.0, 0.0), (100.0, 1.0)), dashed=True),
+        Line("answers", "mov", tuple(sorted(points))),
+    ]
+    alt = f"accuracy over confidence, {curve.protocol}: expected calibration error {100 * curve.error:.1f} points"
+    return line_chart(lines, alt=alt, x_label="probability of the answer (%)", y_label="right (%)")
 
 
 def runs_chart(runs: Sequence[ComparedRun], role: Role) -> Markup | None:

@@ -81,6 +81,7 @@ def _environment() -> Environment:
         "p_value": p_value,
         "picture": picture,
         "svg_picture": svg_picture,
+        "confusion_picture": pictures.confusion_picture,
         "film_strip": pictures.film_strip,
         "spectrogram_picture": pictures.spectrogram_picture,
     }

@@ -8,7 +8,7 @@ import io
 import math
 
 import numpy as np
-from jaxtyping import Float, Num, UInt8
+from jaxtyping import Float, Int, Num, UInt8
 from PIL import Image
 
 _TILE_PX = 192
@@ -23,6 +23,10 @@ _MOST_TILES = 16
 _WIDEST_SPECTROGRAM_PX = 1200
 _SPECTROGRAM_PX = 192
 """A spectrogram is enlarged to at least this height."""
+
+_CONFUSION_PX = 900
+"""A confusion picture is enlarged by a whole factor to at most about this size, and is never reduced."""
+_CONFUSION_PALE, _CONFUSION_DARK = (236, 240, 245), (20, 62, 110)
 
 _MAGMA = (
     (0, 0, 4),
@@ -111,6 +115,21 @@ def spectrogram_picture(spectrogram: Num[np.ndarray, "bins columns"]) -> bytes:
     factor = max(1, math.ceil(_SPECTROGRAM_PX / picture.height))
     fits = max(1, min(factor, _WIDEST_SPECTROGRAM_PX // picture.width))
     return _png(picture.resize((picture.width * fits, picture.height * factor), Image.Resampling.NEAREST))
+
+
+def confusion_picture(counts: Int[np.ndarray, "classes classes"]) -> bytes:
+    """Share of a class's clips by answer: row the true class, column the answer, from pale (none) to dark (all).
+
+    Each cell is a whole number of pixels; a class without clips is a pale row. Raises ValueError for no class.
+    """
+    if counts.size == 0:
+        raise ValueError("no class to show")
+    totals = np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    share = np.sqrt(counts / totals)[..., None]  # a few clips of many are still to be seen
+    pale, dark = np.array(_CONFUSION_PALE), np.array(_CONFUSION_DARK)
+    cell = max(1, _CONFUSION_PX // len(counts))
+    picture = Image.fromarray(np.round(pale + share * (dark - pale)).astype(np.uint8))
+    return _png(picture.resize((picture.width * cell, picture.height * cell), Image.Resampling.NEAREST))
 
 
 def _tile(image: UInt8[np.ndarray, "height width 3"]) -> Image.Image:

@@ -15,6 +15,7 @@ import numpy as np
 
 from openmov.evaluation import figures, paper
 from openmov.evaluation.content import ClassChange, MethodRow, ReportContent, TaskReport
+from openmov.evaluation.detail import GeneralisedRow
 from openmov.evaluation.pages import percent, render
 from openmov.evaluation.result import Failure
 from openmov.runtime.atomic import write_text
@@ -70,7 +71,7 @@ def plain(value: Any) -> Any:
     """Dataclasses as mappings, with the figures that follow from them; arrays as their shapes; the rest as it is."""
     if is_dataclass(value) and not isinstance(value, type):
         found = {item.name: plain(getattr(value, item.name)) for item in fields(value)}
-        if isinstance(value, MethodRow):
+        if isinstance(value, MethodRow | GeneralisedRow):
             found["harmonic"] = value.harmonic
         if isinstance(value, ClassChange):
             found["change"] = value.change

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 from jaxtyping import Bool, Int
@@ -30,6 +30,7 @@ from openmov.evaluation.reliability import ConfidenceBin, confidence_bins, expec
 from openmov.text.vocabulary import Protocol
 
 Role = Literal["base", "novel"]
+ROLES: tuple[Role, ...] = get_args(Role)
 
 FORMAT_VERSION = 2
 """Of the JSON below."""
