@@ -1,7 +1,10 @@
 """Verbs about runs: train, evaluate, compare."""
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Any, Literal
+
+from cyclopts import Parameter
 
 from openmov.cli.options import Cache, Flag, Json, Manifest, Names, RecipeName, Set, Workers, app
 
@@ -49,6 +52,25 @@ def train(
     show.training(result, json)
 
 
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Measurement:
+    """What is measured."""
+
+    split: Annotated[Literal["train", "val", "test"], Parameter(help="Which videos.")] = "test"
+    protocol: Annotated[
+        Literal["base-novel", "cross"],
+        Parameter(
+            help="base-novel: base classes, novel classes, and all together. cross: another data set than the one "
+            "trained on: its full set, its official test splits, ten random halves of its classes."
+        ),
+    ] = "base-novel"
+    views: Annotated[str | None, Parameter(help="Clips x crops, such as 1x1 or 4x3. [default: the recipe's]")] = None
+    backbone: Annotated[
+        str | None, Parameter(help="Where the runs' backbone lies now, if not where it lay in training.")
+    ] = None
+
+
 @app.command
 def evaluate(
     runs: tuple[Path, ...],
@@ -57,10 +79,7 @@ def evaluate(
     manifest: Manifest,
     vocabulary: Names,
     out: Path | None = None,
-    split: Literal["train", "val", "test"] = "test",
-    protocol: Literal["base-novel", "cross"] = "base-novel",
-    views: str | None = None,
-    backbone: str | None = None,
+    measured: Measurement = Measurement(),
     cache: Cache = None,
     workers: Workers = 2,
     json: Json = False,
@@ -73,48 +92,27 @@ def evaluate(
         Run folders of one task; single-modality runs beside a MOV give score fusion.
     out
         Folder for the report page and every video's answers.
-    split
-        Which videos.
-    protocol
-        base-novel: base classes, novel classes, and all together. cross: another data set than the one trained on:
-        its full set, its official test splits, ten random halves of its classes.
-    views
-        Clips x crops, such as 1x1 or 4x3. [default: the recipe's]
-    backbone
-        Where the runs' backbone lies now, if not where it lay in training.
     """
     from openmov.api.cross import evaluate_cross, write_cross
     from openmov.api.evaluate import evaluate_task, write_evaluation
-    from openmov.api.predict import parse_views
     from openmov.api.wiring import default_cache_folder
     from openmov.cli import show, show_cross
 
-    folder, counts = cache or default_cache_folder(), parse_views(views)
-    if protocol == "cross":
-        other = evaluate_cross(
-            runs,
-            manifest,
-            vocabulary,
-            cache_folder=folder,
-            split=split,
-            backbone=backbone,
-            views=counts,
-            workers=workers,
-        )
+    folder, how = cache or default_cache_folder(), _how(measured, workers)
+    if measured.protocol == "cross":
+        other = evaluate_cross(runs, manifest, vocabulary, cache_folder=folder, **how)
         return show_cross.crossing(other, None if out is None else write_cross(other, out), json)
-    task = evaluate_task(
-        runs,
-        manifest,
-        vocabulary,
-        cache_folder=folder,
-        split=split,
-        backbone=backbone,
-        views=counts,
-        workers=workers,
-        with_page=out is not None,
-    )
+    task = evaluate_task(runs, manifest, vocabulary, cache_folder=folder, with_page=out is not None, **how)
     page = None if out is None else write_evaluation(task, out, workers=workers)
     return show.evaluation(task, page, json)
+
+
+def _how(measured: Measurement, workers: int) -> dict[str, Any]:
+    """What both protocols are told alike."""
+    from openmov.api.predict import parse_views
+
+    views = parse_views(measured.views)
+    return {"split": measured.split, "backbone": measured.backbone, "views": views, "workers": workers}
 
 
 @app.command
