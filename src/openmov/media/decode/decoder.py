@@ -23,6 +23,7 @@ from openmov.runtime.guard import CallDiedError, CallOverTimeError, CallsClosedE
 _Given = ParamSpec("_Given")
 _Result = TypeVar("_Result")
 
+PYAV = "pyav"
 DEFAULT_LIMIT_SECONDS = 300.0
 """Far more than reading a few pictures takes, however long the video: one without an index is decoded whole."""
 
@@ -30,6 +31,11 @@ DEFAULT_LIMIT_SECONDS = 300.0
 @runtime_checkable
 class Decoder(Protocol):
     """Reads files; the methods are the functions of `media.decode` of the same names. Safe to use from threads."""
+
+    @property
+    def identity(self) -> str:
+        """Whose pictures these are: part of the key of what is stored of them, unless they are PyAV's."""
+        ...
 
     def probe(self, path: Path) -> MediaInfo:
         """What the file holds."""
@@ -62,6 +68,10 @@ class Decoder(Protocol):
 
 class PlainDecoder:
     """FFmpeg in this process."""
+
+    @property
+    def identity(self) -> str:
+        return PYAV
 
     def probe(self, path: Path) -> MediaInfo:
         return probe(path)
@@ -101,6 +111,10 @@ class GuardedDecoder:
         """`inner` is sent to the processes: it must be picklable."""
         self._calls = GuardedCalls(limit_seconds, "openmov.media.decode")
         self._inner = inner
+
+    @property
+    def identity(self) -> str:
+        return self._inner.identity
 
     def probe(self, path: Path) -> MediaInfo:
         return self._call(path, self._inner.probe, path)

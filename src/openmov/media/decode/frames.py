@@ -13,7 +13,7 @@ from jaxtyping import Float64, Int64, UInt8
 from openmov.media.decode.picture import Picture
 from openmov.media.decode.reader import VideoReader
 from openmov.media.decode.source import decode_errors
-from openmov.media.decode.walk import walk
+from openmov.media.decode.walk import WalkingReader
 
 Times = Sequence[float] | Float64[np.ndarray, "time"]
 
@@ -42,7 +42,7 @@ class FramePairs:
     """The next pictures that differ from them; at the video's end the pictures asked for."""
 
 
-def read_frames(path: Path, times_seconds: Times) -> Frames:
+def read_frames(path: Path, times_seconds: Times, *, opens: type[WalkingReader] = WalkingReader) -> Frames:
     """The picture on screen at each time, in the order asked: the last one whose time is not after it.
 
     Half a millisecond of grace is given, for some formats round their times. A time after the end gives the last
@@ -51,15 +51,21 @@ def read_frames(path: Path, times_seconds: Times) -> Frames:
     """
     targets, where = ascending(times_seconds)
     shown = _Collection(where)
-    with VideoReader(path) as reader, decode_errors(path):
+    with opens(path) as reader, decode_errors(path):
         missing = Missing(reader, targets)
-        for found in walk(reader, targets):
+        for found in reader.found(targets):
             missing.take(found.targets, found.shown)
             shown.put(found.targets, found.shown)
         return shown.frames(missing.seconds, reader.num_damaged)
 
 
-def read_frame_pairs(path: Path, times_seconds: Times, *, min_gap_seconds: float = 1 / 50) -> FramePairs:
+def read_frame_pairs(
+    path: Path,
+    times_seconds: Times,
+    *,
+    min_gap_seconds: float = 1 / 50,
+    opens: type[WalkingReader] = WalkingReader,
+) -> FramePairs:
     """The picture on screen at each time, with its successor, in the order asked.
 
     The successor is the first later picture at least `min_gap_seconds` away that is not a repeat of it, looked for
@@ -70,9 +76,9 @@ def read_frame_pairs(path: Path, times_seconds: Times, *, min_gap_seconds: float
     """
     targets, where = ascending(times_seconds)
     first, second = _Collection(where), _Collection(where)
-    with VideoReader(path) as reader, decode_errors(path):
+    with opens(path) as reader, decode_errors(path):
         missing = Missing(reader, targets)
-        for found in walk(reader, targets, min_gap_seconds):
+        for found in reader.found(targets, min_gap_seconds):
             missing.take(found.targets, found.shown)
             first.put(found.targets, found.first)
             second.put(found.targets, found.second)

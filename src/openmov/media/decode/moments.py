@@ -13,9 +13,8 @@ import numpy as np
 from jaxtyping import UInt8
 
 from openmov.media.decode.frames import Missing, ascending
-from openmov.media.decode.reader import VideoReader
 from openmov.media.decode.source import decode_errors
-from openmov.media.decode.walk import Found, walk
+from openmov.media.decode.walk import Found, WalkingReader
 from openmov.media.sampling import Crop
 from openmov.media.scaling import cut_out, working_grey
 
@@ -74,7 +73,9 @@ class Moments:
     """Packets on the way that could not be decoded."""
 
 
-def read_moments(path: Path, moments: Sequence[Moment], sizes: Sizes) -> Moments:
+def read_moments(
+    path: Path, moments: Sequence[Moment], sizes: Sizes, *, opens: type[WalkingReader] = WalkingReader
+) -> Moments:
     """All moments in one walk through the video, each picture decoded once.
 
     Pictures on screen and their successors are those of `read_frame_pairs`. Raises as `read_frames`.
@@ -84,9 +85,9 @@ def read_moments(path: Path, moments: Sequence[Moment], sizes: Sizes) -> Moments
     seats = [
         (one, row) for one, moment in zip(filled, moments, strict=True) for row in range(len(moment.times_seconds))
     ]
-    with VideoReader(path) as reader, decode_errors(path):
+    with opens(path) as reader, decode_errors(path):
         missing = Missing(reader, targets)
-        for found in walk(reader, targets, None if sizes.grey_short_side is None else sizes.min_gap_seconds):
+        for found in reader.found(targets, None if sizes.grey_short_side is None else sizes.min_gap_seconds):
             missing.take(found.targets, found.shown)
             pair = None if sizes.grey_short_side is None else _grey_pair(found, sizes.grey_short_side)
             for seat in np.flatnonzero(np.isin(where, found.targets)):

@@ -65,6 +65,17 @@ def walk(
     yield from searches.rest()
 
 
+class WalkingReader(VideoReader):
+    """A reader that finds what is on screen by walking."""
+
+    def __enter__(self) -> "WalkingReader":
+        return self
+
+    def found(self, targets: Float64[np.ndarray, "unique"], min_gap_seconds: float | None = None) -> Iterator[Found]:
+        """As `walk`."""
+        return walk(self, targets, min_gap_seconds)
+
+
 class SuccessorSearch:
     """The search for the successor of one picture."""
 
