@@ -495,3 +495,15 @@ def test_dis_is_another_flow_and_an_extra(
     assert without.items() < quick.items()
     assert run(command[:-2]) == 0
     assert quick.items() < (snapshot(cache) or {}).items()
+
+
+def test_another_decoder_is_an_extra(
+    tiny_world: TinyWorld, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "torchcodec", None)
+    monkeypatch.setitem(sys.modules, "torchcodec.decoders", None)
+    clip = next((tiny_world.root / "clips").rglob("*.mp4"))
+    told = ["predict", str(clip), "--labels", "a, b", "--backbone", str(tiny_world.backbone), "--decoder", "torchcodec"]
+    assert run(told) == 2
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if "torchcodec" in line]
+    assert "--decoder: torchcodec is not installed; pip install openmov[torchcodec]" in line

@@ -112,6 +112,11 @@ class Predictor:
             scorer = _scorer(wiring, wiring.network(), BaseNovelRule(wiring.tau, wiring.novel_path))
         return cls(wiring, scorer, prompts=wiring.backbone.prompts)
 
+    @property
+    def decoder(self) -> Decoder:
+        """Who opens the files, by the recipe."""
+        return self._wiring.decoder
+
     def read_with(self, decoder: Decoder) -> None:
         """Files are opened by this decoder from now on: with a GuardedDecoder, one that hangs is given up."""
         self._reader = self._wiring.reader(flow_threads=_FLOW_THREADS, decoder=decoder)

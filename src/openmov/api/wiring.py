@@ -21,6 +21,7 @@ from openmov.data.pictures import PictureSettings
 from openmov.data.reader import ClipReader
 from openmov.data.sound import SoundReader
 from openmov.media.decode import PLAIN, Decoder
+from openmov.media.decode.by_torchcodec import TorchcodecDecoder
 from openmov.modalities.cache import ArrayCache
 from openmov.model import JointModel, build_model
 from openmov.model.backbones import Backbone, load_backbone
@@ -97,14 +98,21 @@ class Wiring:
         """One copy of the frozen video encoder, whoever reads."""
         return FrozenEmbedder(self.backbone)
 
+    @property
+    def decoder(self) -> Decoder:
+        """Who opens the files. Raises RecipeError where it is not installed."""
+        return TorchcodecDecoder() if self.recipe.video.decoder == "torchcodec" else PLAIN
+
     def reader(
-        self, modalities: frozenset[Modality] | None = None, *, flow_threads: int = 1, decoder: Decoder = PLAIN
+        self, modalities: frozenset[Modality] | None = None, *, flow_threads: int = 1, decoder: Decoder | None = None
     ) -> ClipReader:
         """Reads clips for the recipe's network, or for some modalities; with a cache, video as stored embeddings.
 
-        With a GuardedDecoder a file may hang or crash its decoder, and is then one that cannot be read.
+        `decoder` None takes the recipe's. With a GuardedDecoder a file may hang or crash its decoder, and is then one
+        that cannot be read. Raises RecipeError where the recipe's decoder is not installed.
         """
         recipe, backbone = self.recipe, self.backbone
+        decoder = decoder or self.decoder
         wanted = self.modalities if modalities is None else modalities
         stores_video = self.cache is not None and Modality.VIDEO in wanted
         return ClipReader(

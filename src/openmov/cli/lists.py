@@ -162,7 +162,10 @@ def prepare(
     from openmov.config.load import load_recipe
     from openmov.data.shard import Shard
 
-    settings, folder = load_recipe(recipe, with_flow(flow, set_)), cache or default_cache_folder()
+    settings, folder = (
+        load_recipe(recipe, with_flow(flow, set_)),
+        cache or default_cache_folder(),
+    )
     options = PrepareOptions(workers, engine, frames, verify, Shard.parse(shard or "1/1"), float(limit) or None)
     say = None if plan or json else show_prepare.plan_on_stderr
     done = prepare_manifest(

@@ -40,6 +40,16 @@ FlowMethod = Annotated[
     Parameter(help="Optical flow: tvl1, or OpenCV's fast dis for a preview. [default: the recipe's]"),
 ]
 
+DecoderName = Annotated[
+    Literal["pyav", "torchcodec"] | None,
+    Parameter(help="Who decodes pictures: pyav, or torchcodec (an extra). [default: the recipe's]"),
+]
+
+
+def with_decoder(name: str | None, overrides: tuple[str, ...]) -> tuple[str, ...]:
+    """Changes of the recipe, that of `--decoder` before the others."""
+    return overrides if name is None else (f"video.decoder={name}", *overrides)
+
 
 def with_flow(method: str | None, overrides: tuple[str, ...]) -> tuple[str, ...]:
     """Changes of the recipe, those of `--flow` before those of `--set`."""

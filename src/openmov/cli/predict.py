@@ -12,7 +12,19 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 
 from openmov.api.choices import Choices
-from openmov.cli.options import AtLeastOne, Cache, Flag, FlowMethod, Json, LimitSeconds, Set, app, with_flow
+from openmov.cli.options import (
+    AtLeastOne,
+    Cache,
+    DecoderName,
+    Flag,
+    FlowMethod,
+    Json,
+    LimitSeconds,
+    Set,
+    app,
+    with_decoder,
+    with_flow,
+)
 from openmov.errors import DecodeError, RecipeError
 
 if TYPE_CHECKING:
@@ -86,6 +98,7 @@ class NetworkAsked:
         ),
     ] = "auto"
     flow: FlowMethod = None
+    decoder: DecoderName = None
     cache: Cache = None
     set_: Set = ()
 
@@ -172,7 +185,7 @@ def predict(
     found = find_files(files, from_stdin=stdin, with_sound=predictor.hears)
     vocabulary = predictor.vocabulary(labels, names.prompts)
     test = _background_test(moments, predictor, vocabulary)
-    with limited_decoder(output.limit) as decoder:
+    with limited_decoder(output.limit, predictor.decoder) as decoder:
         predictor.read_with(decoder)
         if cut is not None:
             from openmov.cli.moments import TimelineAsked, show_timelines
@@ -219,7 +232,7 @@ def _choices(asked: NetworkAsked) -> Choices:
         revision=asked.revision,
         modalities=asked.modalities,
         views=asked.views,
-        overrides=with_flow(asked.flow, asked.set_),
+        overrides=with_decoder(asked.decoder, with_flow(asked.flow, asked.set_)),
         cache=asked.cache,
         preset=asked.preset,
         device=asked.device,

@@ -39,6 +39,8 @@ class VideoConfig(_Section):
     """Range of the random resized crop's share of the frame (training)."""
     flip_probability: Fraction = 0.5
     """Of the horizontal flip in training; 0 where class names say left or right."""
+    decoder: Literal["pyav", "torchcodec"] = "pyav"
+    """Who decodes pictures; torchcodec (an extra, which needs an FFmpeg of its own) may differ by a level or two."""
 
 
 class TVL1Config(_Section):

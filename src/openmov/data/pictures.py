@@ -20,7 +20,7 @@ from openmov.config.schema import FlowConfig, VideoConfig
 from openmov.data.entries import Entry, FileEntries
 from openmov.data.footage import Footage
 from openmov.data.records import Record
-from openmov.media.decode import PLAIN, Decoder, Moment, Sizes
+from openmov.media.decode import PLAIN, PYAV, Decoder, Moment, Sizes
 from openmov.media.sampling import View
 from openmov.media.scaling import working_size
 from openmov.modalities.cache import ArrayCache
@@ -93,6 +93,7 @@ class ViewPictures:
         those of the record's file, where the caller has them already.
         """
         self._settings, self._views, self._with_flow = settings, views, with_flow
+        self._decoder_fact = {} if decoder.identity == PYAV else {"decoder": decoder.identity}
         self._entries = entries or FileEntries(cache, record.path)
         self._moments = list(dict.fromkeys(view.times_seconds for view in views))
         self._moment_of = [self._moments.index(view.times_seconds) for view in views]
@@ -193,7 +194,7 @@ class ViewPictures:
     def _frames_facts(self, view: int) -> dict[str, object]:
         crop, times = self._views[view].crop, self._views[view].times_seconds
         box = _rounded((crop.left, crop.top, crop.width, crop.height))
-        return {"size": self._settings.video.crop_size, "times": _rounded(times), "crop": box}
+        return {"size": self._settings.video.crop_size, "times": _rounded(times), "crop": box, **self._decoder_fact}
 
     def _frozen_facts(self, view: int, embed: FrameEmbedder) -> dict[str, object]:
         looked_at, crop = self._views[view], self._views[view].crop
@@ -202,10 +203,11 @@ class ViewPictures:
             "size": self._settings.video.crop_size,
             "times": _rounded(looked_at.times_seconds),
             "crop": [*_rounded((crop.left, crop.top, crop.width, crop.height)), crop.flip],
+            **self._decoder_fact,
         }
 
     def _flow_facts(self, moment: int) -> dict[str, object]:
-        return {**flow_parameters(self._settings.flow), "times": _rounded(self._moments[moment])}
+        return {**flow_parameters(self._settings.flow), "times": _rounded(self._moments[moment]), **self._decoder_fact}
 
     def _frames_work(self, view: int) -> tuple[int, Callable[[], Frames]]:
         def compute() -> Frames:

@@ -15,7 +15,7 @@ from openmov.data.entries import FileEntries
 from openmov.data.pictures import FrameEmbedder, PictureSettings, ViewPictures
 from openmov.data.records import Record
 from openmov.errors import DecodeError
-from openmov.media.decode import decoder
+from openmov.media.decode import PLAIN, Decoder, PlainDecoder, decoder
 from openmov.media.encode import write_clip
 from openmov.media.sampling import Crop, View
 from openmov.modalities.cache import ArrayCache
@@ -130,15 +130,26 @@ def num_made(
     settings: PictureSettings = SETTINGS,
     view: View = VIEW,
     embed: FrameEmbedder | None = None,
+    decoder: Decoder = PLAIN,
 ) -> tuple[int, int]:
     """How many flow fields and how many embeddings had to be made and stored anew."""
     found = []
     for with_flow, embedder in ((True, None), (False, embed or GreyEmbedder())):
         entries = FileEntries(ArrayCache(cache), path)
-        pictures = ViewPictures(Record("a", path), [view], settings, None, with_flow=with_flow, entries=entries)
+        pictures = ViewPictures(
+            Record("a", path), [view], settings, None, with_flow=with_flow, decoder=decoder, entries=entries
+        )
         pictures.store(embedder)
         found.append(len(entries.made))
     return found[0], found[1]
+
+
+class OtherDecoder(PlainDecoder):
+    """Says that its pictures are its own."""
+
+    @property
+    def identity(self) -> str:
+        return "other"
 
 
 class TestKeys:
@@ -173,6 +184,10 @@ class TestKeys:
         flow = SETTINGS.flow.model_copy(update={"flip": "image"})
         settings = replace(SETTINGS, flow=flow, flow_threads=2)
         assert num_made(block, cache, settings=settings) == (0, 0)
+
+    def test_another_decoder_has_other_pictures_and_flow(self, block: Path, cache: Path) -> None:
+        assert num_made(block, cache, decoder=PlainDecoder()) == (0, 0)
+        assert num_made(block, cache, decoder=OtherDecoder()) == (1, 1)
 
     @pytest.mark.parametrize(
         ("view", "made"),

@@ -15,7 +15,7 @@ pictures and sound that belong together have the same time. It knows nothing of 
 """
 
 from openmov.media.decode.check import MediaCheck, check_media, picture_notes
-from openmov.media.decode.decoder import PLAIN, Decoder, GuardedDecoder, PlainDecoder, limited_decoder
+from openmov.media.decode.decoder import PLAIN, PYAV, Decoder, GuardedDecoder, PlainDecoder, limited_decoder
 from openmov.media.decode.frame_stream import FrameStream, StreamedFrame
 from openmov.media.decode.frames import FramePairs, Frames, read_frame_pairs, read_frames
 from openmov.media.decode.moments import GreyPairs, Moment, MomentPictures, Moments, Sizes, read_moments
@@ -25,6 +25,7 @@ from openmov.media.decode.waveform import Waveform, read_waveform
 
 __all__ = [
     "PLAIN",
+    "PYAV",
     "AudioStream",
     "Decoder",
     "FramePairs",
