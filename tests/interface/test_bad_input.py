@@ -86,6 +86,23 @@ def silence_of_no_length(place: Place) -> list[str]:
     return place.predict(path, more=("--modalities", "video,audio"))
 
 
+def sound_alone(place: Place) -> list[str]:
+    path = place.folder / "a.wav"
+    with wave.open(str(path), "wb") as sound:
+        sound.setnchannels(1)
+        sound.setsampwidth(2)
+        sound.setframerate(16_000)
+        sound.writeframes(bytes(32_000))
+    return place.predict(path)
+
+
+def a_label_file_of_100_mb(place: Place) -> list[str]:
+    path = place.folder / "names.txt"
+    with path.open("wb") as file:
+        file.truncate(100 << 20)
+    return labels(str(path))(place)
+
+
 def several_faults_in_a_manifest(place: Place) -> list[str]:
     return place.manifest(place.row(), place.row(), "nowhere.mp4,star moving left,train", "../a.mp4,singing,dev")
 
@@ -237,6 +254,20 @@ CASES: dict[str, tuple[Callable[[Place], list[str]], str]] = {
     "empty label": (labels("a,,b"), "labels: name 2 of 3 is empty"),
     "open quote": (labels('a,"b'), "double quote"),
     "a label twice": (labels("a,a"), "'a' stands there twice"),
+    "a label twice but for capitals": (labels("Archery, archery"), "is 'Archery' but for capitals and spaces"),
+    "a label of punctuation": (labels("archery, ?!"), "'?!' is no class name"),
+    "a label that is too long": (labels("a, " + "very " * 40 + "long"), "tokens"),
+    "a label file of 100 MB": (a_label_file_of_100_mb, "names.txt: is 105 MB, more than a list of names can be"),
+    "a label file that is no text": (
+        lambda p: labels(str(p.file("names.txt", bytes(range(128, 256)))))(p),
+        "names.txt: cannot be read (UnicodeDecodeError)",
+    ),
+    "no labels": (lambda p: ["predict", str(p.world.clip(BASE[0]))], "labels: none are given; give --labels"),
+    "labels and a vocabulary": (predicted("--vocabulary", "ucf101"), "--labels and --vocabulary are both given"),
+    "unknown vocabulary": (
+        lambda p: ["predict", str(p.world.clip(BASE[0])), "--vocabulary", "kinetic400"],
+        "kinetic400: is no bundled vocabulary; did you mean kinetics400?",
+    ),
     "missing label file": (labels("nowhere.txt"), "nowhere.txt: cannot be read"),
     "base and novel at once": (both_roles, "both base and novel: 'circle moving right'"),
     "nothing but novel names": (only_novel_names, "names no base class"),
@@ -257,6 +288,14 @@ CASES: dict[str, tuple[Callable[[Place], list[str]], str]] = {
         trained("--calibrate", "--set", "model.method=flow_only", "--set", "model.modalities=[flow]"),
         "--calibrate: the method flow_only has nothing to calibrate",
     ),
+    "no file": (lambda p: p.predict(), "predict: no file is named"),
+    "a pattern nothing fits": (lambda p: p.predict(p.folder / "*.mp4"), "*.mp4: no file fits this pattern"),
+    "sound alone without a run": (sound_alone, "a.wav: gives no video: it holds sound alone"),
+    "two forms at once": (predicted("--json", "--csv"), "--csv: and --json are both asked for"),
+    "a report of another kind": (predicted("--report", "out.pdf"), "out.pdf: is no name of a page"),
+    "a revision of a folder": (predicted("--revision", "main"), "is no hub model, and has no revision of its own"),
+    "an unknown cache": (said("cache", "clear", "films", "--cache", "OUT"), "'films' is no kind of cache"),
+    "a size of nonsense": (said("cache", "clear", "--keep", "lots", "--cache", "OUT"), "--keep: 'lots' is no size"),
     "views of nonsense": (predicted("--views", "many"), "--views: 'many' is no clips x crops"),
     "views of two crops": (predicted("--views", "4x2"), "--views: '4x2'"),
     "unknown modality": (predicted("--modalities", "video,smell"), "--modalities: 'video,smell'"),

@@ -22,8 +22,20 @@ from tiny_world import BASE, TinyWorld
 
 HEAVY = ("torch", "transformers", "numba", "av", "numpy", "pydantic", "yaml", "PIL", "safetensors")
 VERBS = (
-    *("check", "compare", "dataset", "demo", "evaluate", "predict", "prepare", "recipe", "results"),
-    *("shapesav write", "split", "train"),
+    *(
+        "cache clear",
+        "cache show",
+        "check",
+        "compare",
+        "dataset",
+        "demo",
+        "evaluate",
+        "predict",
+        "prepare",
+        "recipe",
+        "results",
+    ),
+    *("results", "shapesav write", "split", "train"),
 )
 
 
@@ -195,6 +207,8 @@ class TestJson:
         dataset = ["dataset", "kinetics400", "--videos", str(videos.parent), "--out", str(tmp_path / "lists")]
         commands = {
             "dataset": (dataset, {"dataset", "listed", "present", "missing", "broken", "empty_classes", "manifest"}),
+            "cache clear": (["cache", "clear", "--cache", str(tmp_path / "none")], {"folder", "kinds"}),
+            "cache show": (["cache", "show", "--cache", str(tmp_path / "none")], {"folder", "kinds"}),
             "check": (["check", str(tiny_world.clip(BASE[0]))], {"checked", "faults", "notes"}),
             "prepare": ([*prepare[:place], *prepare[place + 2 :]], {"ready", "failed"}),
             "train": (

@@ -1,7 +1,7 @@
 """What `predict` answers: plain values, and as JSON."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -24,13 +24,17 @@ class RankedNames:
     probabilities: tuple[float, ...]
     """Theirs; all classes together sum to 1."""
 
+    def __str__(self) -> str:
+        pairs = zip(self.names, self.probabilities, strict=True)
+        return ", ".join(f"{name} {probability:.1%}" for name, probability in pairs)
+
     def to_json(self) -> list[dict[str, object]]:
         """One object a name."""
         pairs = zip(self.names, self.probabilities, strict=True)
         return [{"name": name, "probability": probability} for name, probability in pairs]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Prediction:
     """What one video shows."""
 
@@ -40,7 +44,7 @@ class Prediction:
     """The answer, and the next best."""
     modalities: tuple[Modality, ...]
     """What was seen and heard."""
-    by_modality: Mapping[str, RankedNames] = field(repr=False)
+    by_modality: Mapping[str, RankedNames]
     """What each stream would have said alone: `clip` (frozen frames), and `video`, `flow`, `audio` after the fusion."""
     notes: tuple[str, ...] = ()
     """What was odd in the file and yet answered from, such as one that is cut off."""
@@ -51,6 +55,21 @@ class Prediction:
     def none_of_these(self) -> bool:
         """Whether no name fits."""
         return self.fit is not None and self.fit.rejected
+
+    @property
+    def label(self) -> str:
+        """The answer."""
+        return self.answers.names[0]
+
+    @property
+    def probability(self) -> float:
+        """Of the answer."""
+        return self.answers.probabilities[0]
+
+    def __repr__(self) -> str:
+        seen, odd = ", ".join(self.modalities), "".join(f"; {note}" for note in self.notes)
+        none = "none of these; " if self.none_of_these else ""
+        return f"Prediction({str(self.path)!r}: {none}{self.answers}; from {seen}{odd})"
 
     def to_json(self) -> dict[str, object]:
         """Plain values."""
@@ -103,7 +122,9 @@ class AnswerSettings:
 
 def ranked(scores: Float[Tensor, "classes"], names: tuple[str, ...], top: int) -> RankedNames:
     """The `top` most probable names; of equally probable ones the first."""
-    order = torch.argsort(scores, descending=True, stable=True)[:top].tolist()
+    least = scores.topk(min(top, len(scores))).values[-1]
+    candidates = (scores >= least).nonzero()[:, 0]  # sorting these alone, not 100,000 names
+    order = candidates[torch.argsort(scores[candidates], descending=True, stable=True)][:top].tolist()
     return RankedNames(tuple(names[i] for i in order), tuple(float(scores[i]) for i in order))
 
 

@@ -26,6 +26,7 @@ from openmov.config.presets import preset_of
 from openmov.config.schema import PredictionConfig, Recipe
 from openmov.data.ahead import in_order
 from openmov.data.batching import collate
+from openmov.data.examples import ExampleInputs, example_inputs
 from openmov.data.records import Record
 from openmov.data.segment import file_facts
 from openmov.errors import DecodeError
@@ -136,6 +137,14 @@ class Predictor:
         """Whether a file that holds nothing but sound can be answered from."""
         return Modality.AUDIO in self._scorer.modalities
 
+    def look(self, path: Path) -> ExampleInputs:
+        """What a person sees and hears of the middle of a video, motion included, whatever the network looks at.
+
+        Raises DecodeError.
+        """
+        reader = self._wiring.reader(frozenset(Modality), flow_threads=_FLOW_THREADS, decoder=self._reader.decoder)
+        return example_inputs(reader, Record(str(path), path))
+
     def vocabulary(self, labels: Sequence[str], prompts: str | None = None) -> Vocabulary:
         """The labels with their roles: base where this predictor was trained on them.
 
@@ -234,11 +243,13 @@ class Predictor:
         streams = {}
         if isinstance(rule, BaseNovelRule):
             streams = dict(answers_by_modality(embeddings, classes, rule, num_views(batch)))
+        answering = {*clip.present, "clip"} if Modality.VIDEO in clip.present else clip.present
+        names = vocabulary.names
         return Prediction(
             path,
-            ranked(rule(embeddings, classes, vocabulary).mean(0), vocabulary.names, top),
+            ranked(rule(embeddings, classes, vocabulary).mean(0), names, top),
             tuple(modality for modality in Modality if modality in clip.present),
-            {name: ranked(scores[0], vocabulary.names, top) for name, scores in streams.items()},
+            {name: ranked(scores[0], names, top) for name, scores in streams.items() if name in answering},
             clip.notes,
             None if unknown is None else unknown.fit(embeddings),
         )

@@ -11,8 +11,9 @@ from typing import Any, Literal
 
 from openmov.api.answers import Prediction
 from openmov.api.labels import notes_on
+from openmov.api.prediction_report import PredictionReport
 from openmov.api.predictor import Predictor
-from openmov.errors import DecodeError, RecipeError
+from openmov.errors import DecodeError, RecipeError, StorageError
 from openmov.prediction.unknown import BackgroundTest
 from openmov.runtime.progress import progress_bar
 from openmov.text.vocabulary import Vocabulary
@@ -32,6 +33,14 @@ def form_of(*, as_json: bool, as_csv: bool) -> Form:
     return "json" if as_json else "csv" if as_csv else "text"
 
 
+def refuse_page(report: Path | None) -> None:
+    """Raises StorageError where the page could not be written when everything is answered."""
+    if report is not None and report.suffix.lower() not in (".html", ".htm"):
+        raise StorageError(report, "is no name of a page", "end it in .html")
+    if report is not None and report.is_dir():
+        raise StorageError(report, "a folder is in its place", "choose another name")
+
+
 def show(
     predictor: Predictor,
     files: Sequence[Path | DecodeError],
@@ -41,6 +50,7 @@ def show(
     top: int,
     workers: int,
     unknown: BackgroundTest | None = None,
+    report: Path | None = None,
 ) -> int:
     """Answers all files and prints what was found; the exit code: 2 where a file could not be read."""
     if form == "text":
@@ -48,16 +58,26 @@ def show(
     if form == "csv":
         print(csv_line(_COLUMNS))
     answers: list[Prediction | DecodeError] = []
+    page = PredictionReport(predictor, vocabulary)
     with progress_bar("answering", len(files), shown=len(files) > 1) as progress:
         for answer in predictor.predict(files, vocabulary, top=top, workers=workers, unknown=unknown):
             answers.append(answer)
-            if form != "json":
-                _print_one(answer, form)
+            _print_one(answer, form)
+            if report is not None:
+                page.add(answer)
             progress(len(answers))
-    if form == "json":
-        print(json.dumps(to_json(predictor, vocabulary, answers), ensure_ascii=False, indent=1))
+    _finish(to_json(predictor, vocabulary, answers), page, form, report)
     _complain(f"note: {note}" for note in notes_on(vocabulary.names))
     return _complain_of(answers)
+
+
+def _finish(data: dict[str, Any], page: PredictionReport, form: Form, report: Path | None) -> None:
+    """What can be said only when all is answered."""
+    if form == "json":
+        print(json.dumps(data, ensure_ascii=False, indent=1))
+    if report is not None:
+        beside = page.write(report, data, data["notes"])
+        print(f"report: {report}, and every number in {beside}", file=sys.stderr)
 
 
 def heading(predictor: Predictor, vocabulary: Vocabulary, views: str | None = None) -> str:
@@ -118,7 +138,7 @@ def csv_line(cells: Iterable[object]) -> str:
 def _print_one(answer: Prediction | DecodeError, form: Form) -> None:
     if form == "csv":
         print("\n".join(map(csv_line, csv_rows(answer))), flush=True)
-    elif isinstance(answer, Prediction):
+    elif form == "text" and isinstance(answer, Prediction):
         print(f"\n{one_prediction(answer)}", flush=True)
 
 

@@ -114,7 +114,8 @@ class OutputAsked:
     json: Json = False
     csv: Annotated[Flag, Parameter(help="Print the result as CSV: one line an answer.")] = False
     report: Annotated[
-        Path | None, Parameter(help="With --timeline: page to write, such as out.html; its JSON is put beside it.")
+        Path | None,
+        Parameter(help="Also write a page with pictures of each video (.html), and every number beside it (.json)."),
     ] = None
 
 
@@ -177,6 +178,7 @@ def predict(
     from openmov.media.decode import limited_decoder
 
     form = answers.form_of(as_json=output.json, as_csv=output.csv)
+    answers.refuse_page(output.report)
     if not files and not stdin:
         raise DecodeError("predict", "no file is named", "name files or folders, or - for a list on standard input")
     cut = _cut(moments, output)
@@ -192,7 +194,8 @@ def predict(
 
             asked = TimelineAsked(vocabulary, cut, form, output.top, test, output.report)
             return show_timelines(predictor, found, asked)
-        return answers.show(predictor, found, vocabulary, form, top=output.top, workers=output.workers, unknown=test)
+        how = {"top": output.top, "workers": output.workers}
+        return answers.show(predictor, found, vocabulary, form, **how, unknown=test, report=output.report)
 
 
 def _cut(moments: TimelineOptions, output: OutputAsked) -> "TimelineSettings | None":
@@ -203,7 +206,6 @@ def _cut(moments: TimelineOptions, output: OutputAsked) -> "TimelineSettings | N
             "--window": moments.window,
             "--hop": moments.hop,
             "--min-segment": moments.min_segment,
-            "--report": output.report,
         }
         for name in (name for name, value in given.items() if value is not None):
             raise RecipeError(name, "is given without --timeline", "add --timeline, or leave it out")

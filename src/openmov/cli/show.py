@@ -27,7 +27,7 @@ from openmov.evaluation.result import Evaluation
 def findings(found: Findings, as_json: bool) -> int:
     """Faults found by `check`; 2 where there is one."""
     if as_json:
-        _print_json({"checked": found.num_checked, "faults": list(found.faults), "notes": list(found.notes)})
+        print_json({"checked": found.num_checked, "faults": list(found.faults), "notes": list(found.notes)})
     else:
         for line in (*found.faults, *(f"note: {note}" for note in found.notes)):
             print(line)
@@ -41,7 +41,7 @@ def training(result: TrainingResult, as_json: bool) -> None:
     if as_json:
         chosen = None if result.calibration is None else asdict(result.calibration.chosen)
         lost = [{"file": str(one.record.path), "reason": one.error.what} for one in result.unreadable]
-        _print_json({"run": str(result.folder), **vars(summary), "calibration": chosen, "unreadable": lost})
+        print_json({"run": str(result.folder), **vars(summary), "calibration": chosen, "unreadable": lost})
     else:
         epoch = summary.best_epoch
         best = "" if epoch is None else f", best epoch {epoch + 1} (validation {summary.best_validation or 0:.1%})"
@@ -71,7 +71,7 @@ def evaluation(task: EvaluatedTask, page: Path | None, as_json: bool) -> int:
     ]
     if as_json:
         videos = asdict(task.clips.videos(task.clips.vocabulary.names, len(task.clips.records)))
-        _print_json(
+        print_json(
             {"rows": rows, "videos": videos, "evaluated": len(task.clips.records), "failed": len(task.clips.unreadable)}
         )
     else:
@@ -137,7 +137,8 @@ def _count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
-def _print_json(value: dict[str, Any]) -> None:
+def print_json(value: dict[str, Any]) -> None:
+    """A result for programs."""
     print(json.dumps(value, ensure_ascii=False, indent=1))
 
 

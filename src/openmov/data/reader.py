@@ -203,6 +203,9 @@ class ClipReader:
     def _nothing_of_use(self, record: Record) -> DecodeError:
         wanted = " or ".join(modality for modality in Modality if modality in self.modalities)
         if record.start_seconds is None and record.end_seconds is None:
+            if not self._hears and file_facts(record.path, self.decoder).video is None:
+                mend = "answer from a run that was trained on sound (--run), or drop it"
+                return DecodeError(record.path, f"gives no {wanted}: it holds sound alone", mend)
             return DecodeError(record.path, f"gives no {wanted}", "drop it, or use a model for what it holds")
         end = "the end" if record.end_seconds is None else f"{record.end_seconds:g} s"
         what = f"gives no {wanted} from {record.start_seconds or 0:g} s to {end}"

@@ -13,6 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from openmov.evaluation import charts, figures, paper, pictures
+from openmov.evaluation.strips import Strip
 
 _MINUS = "−"
 
@@ -56,6 +57,13 @@ def picture(png: bytes, alt: str) -> Markup:
     return tag.format(alt, width // 2, height // 2, _data_uri(png))
 
 
+def strip_picture(strip: Strip, alt: str) -> Markup:
+    """A strip inside the page, at half its pixels."""
+    source = f"data:image/webp;base64,{base64.b64encode(strip.webp).decode('ascii')}"
+    tag = Markup('<img alt="{}" width="{}" height="{}" src="{}">')
+    return tag.format(alt, strip.size[0] // 2, strip.size[1] // 2, source)
+
+
 def svg_picture(png: bytes, x: int, y: int, size: int) -> Markup:
     """A square image inside an SVG."""
     return Markup('<image x="{}" y="{}" width="{}" height="{}" href="{}"/>').format(x, y, size, size, _data_uri(png))
@@ -80,6 +88,7 @@ def _environment() -> Environment:
         "duration": duration,
         "p_value": p_value,
         "picture": picture,
+        "strip_picture": strip_picture,
         "svg_picture": svg_picture,
         "confusion_picture": pictures.confusion_picture,
         "film_strip": pictures.film_strip,

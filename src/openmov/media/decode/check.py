@@ -128,6 +128,8 @@ def _geometry_notes(video: VideoStream) -> list[str]:
 def picture_notes(video: VideoStream) -> list[str]:
     """What about the pictures may mislead a model, for it is not mended here."""
     notes = []
+    if round((video.end_seconds - video.start_seconds) * video.rate_fps) <= 1:
+        notes.append("a single picture: nothing moves in it")
     if video.interlaced:
         notes.append("interlaced: what moves is combed (ffmpeg -vf bwdif mends it)")
     if video.hdr is not None:

@@ -53,10 +53,13 @@ def resolve_folder(name: str, revision: str | None = None) -> Path:
 
     Honours HF_HUB_OFFLINE and HF_HOME. Raises BackboneError.
     """
+    folder = Path(name).expanduser()
+    local = name in BUNDLED or bool(name and folder.is_dir())
+    if local and revision is not None:
+        raise BackboneError(name, "is no hub model, and has no revision of its own", "leave the revision out")
     if name in BUNDLED:
         return _bundled(name)
-    folder = Path(name).expanduser()
-    if name and folder.is_dir():
+    if local:
         return folder
     if folder.exists() or not _HUB_NAME.fullmatch(name):
         raise BackboneError(

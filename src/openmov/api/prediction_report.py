@@ -1,0 +1,112 @@
+"""Predictions as a page: pictures of each video beside its answers.
+
+Predictor + Prediction --> ShownVideo, one by one --> PredictionPage --> HTML, and JSON beside it
+"""
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from openmov.api.answers import Prediction, RankedNames
+from openmov.api.facts import machine_facts, software_facts
+from openmov.api.predictor import Predictor
+from openmov.errors import DecodeError
+from openmov.evaluation.content import Answer, FactGroup
+from openmov.evaluation.prediction_page import PredictionPage, ShownVideo, write_prediction_page
+from openmov.evaluation.result import Failure
+from openmov.evaluation.strips import flow_strip, frames_strip, sound_strip
+from openmov.text.vocabulary import Vocabulary
+
+_STREAMS = {"clip": "frozen frames alone", "video": "video alone", "flow": "motion alone", "audio": "sound alone"}
+_SEEN = {"video": "saw video", "flow": "saw motion", "audio": "heard sound"}
+_SHOWN_NAMES = 12
+
+
+class PredictionReport:
+    """Takes predictions as they come, and writes the page at the end."""
+
+    def __init__(self, predictor: Predictor, vocabulary: Vocabulary) -> None:
+        self._predictor, self._vocabulary = predictor, vocabulary
+        self._videos: list[ShownVideo] = []
+        self._failures: list[Failure] = []
+
+    def add(self, answer: Prediction | DecodeError) -> None:
+        """One file more, with its pictures where it can be looked at."""
+        if isinstance(answer, DecodeError):
+            self._failures.append(Failure(answer.where, answer.what))
+        else:
+            self._videos.append(shown_video(self._predictor, answer))
+
+    def write(self, path: Path, data: dict[str, Any], notes: Sequence[str] = ()) -> Path:
+        """Writes the page and, beside it, `data` as JSON; returns where the JSON is. Raises StorageError."""
+        page = PredictionPage(
+            title=self._title(),
+            summary=f"Answered by {self._predictor.backbone[0]}, among {len(self._vocabulary.names)} names.",
+            date=time.strftime("%Y-%m-%d"),
+            videos=tuple(self._videos),
+            failures=tuple(self._failures),
+            facts=self._facts(),
+            notes=tuple(notes),
+        )
+        return write_prediction_page(path, page, data)
+
+    def _title(self) -> str:
+        if len(self._videos) == 1:
+            return f"What {self._videos[0].name} shows"
+        return f"What {len(self._videos)} videos show"
+
+    def _facts(self) -> tuple[FactGroup, ...]:
+        (name, identity), names = self._predictor.backbone, self._vocabulary.names
+        listed = ", ".join(names[:_SHOWN_NAMES]) + (f" and {len(names) - _SHOWN_NAMES} more" * (len(names) > 12))
+        answered = {
+            "backbone": f"{name} ({identity[:12]})",
+            "revision": self._predictor.revision or "not pinned",
+            "probabilities": str(self._predictor.settings(self._vocabulary)),
+            "prompts": self._vocabulary.prompts,
+            "names": listed,
+        }
+        return (
+            FactGroup("Answers", tuple(answered.items())),
+            FactGroup("Software and machine", tuple({**software_facts(), **machine_facts()}.items())),
+        )
+
+
+def shown_video(predictor: Predictor, prediction: Prediction) -> ShownVideo:
+    """A prediction with its pictures; without them, and a note why, where the file cannot be looked at."""
+    streams = tuple(_answer(_STREAMS.get(name, name), best) for name, best in prediction.by_modality.items())
+    pictures, notes = _pictures(predictor, prediction.path)
+    return ShownVideo(
+        path=str(prediction.path),
+        answer=_answer("the answer" if streams else "most probable", prediction.answers),
+        streams=streams,
+        seen=tuple(_SEEN[modality] for modality in prediction.modalities),
+        notes=(*_unfit(prediction), *prediction.notes, *notes),
+        **pictures,
+    )
+
+
+def _pictures(predictor: Predictor, path: Path) -> tuple[dict[str, Any], tuple[str, ...]]:
+    try:
+        seen = predictor.look(path)
+    except DecodeError as error:
+        return {}, (f"no pictures: {error.what}",)
+    pictures: dict[str, Any] = {}
+    if seen.frames is not None:
+        pictures["frames"] = frames_strip(seen.frames)
+    if seen.flow_px is not None:
+        pictures["flow"], pictures["full_colour_px"] = flow_strip(seen.flow_px)
+    if seen.spectrogram is not None:
+        pictures |= {"sound": sound_strip(seen.spectrogram), "sound_seconds": seen.sound_seconds}
+    return pictures, ()
+
+
+def _unfit(prediction: Prediction) -> tuple[str, ...]:
+    """Said first where no name fits."""
+    if prediction.fit is None or not prediction.none_of_these:
+        return ()
+    return (f"None of these: {prediction.fit.background} fits better than every name.",)
+
+
+def _answer(source: str, best: RankedNames) -> Answer:
+    return Answer(source, best.names, best.probabilities)
