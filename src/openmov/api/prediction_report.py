@@ -58,7 +58,8 @@ class PredictionReport:
 
     def _facts(self) -> tuple[FactGroup, ...]:
         (name, identity), names = self._predictor.backbone, self._vocabulary.names
-        listed = ", ".join(names[:_SHOWN_NAMES]) + (f" and {len(names) - _SHOWN_NAMES} more" * (len(names) > 12))
+        more = len(names) - _SHOWN_NAMES
+        listed = " · ".join(names[:_SHOWN_NAMES]) + (f" · and {more} more" if more > 0 else "")
         answered = {
             "backbone": f"{name} ({identity[:12]})",
             "revision": self._predictor.revision or "not pinned",
