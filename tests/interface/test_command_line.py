@@ -93,7 +93,9 @@ class TestHelp:
     def test_lists_every_option(self, verb: str, capsys: pytest.CaptureFixture[str]) -> None:
         assert run([*verb.split(), "--help"]) == 0
         shown = capsys.readouterr().out
-        positional = {"--files", "--runs", "--names", "--name"} | ({"--out"} if verb == "shapesav write" else set())
+        positional = {"--files", "--kind", "--runs", "--names", "--name"} | (
+            {"--out"} if verb == "shapesav write" else set()
+        )
         for option in options_of(verb):
             wanted = option if option not in positional else option.removeprefix("--").upper()
             assert re.search(rf"{wanted}\b", shown), wanted

@@ -84,7 +84,7 @@ def duration(seconds: float) -> str:
     return f"{seconds / 86400:.0f} days"
 
 
-def size(num_bytes: float) -> str:
+def size(num_bytes: int | float) -> str:
     """In decimal units, as disks are sold: `12 MB`, `1.4 TB`."""
     for power, name in ((3, "kB"), (6, "MB"), (9, "GB")):
         if num_bytes < 1000 * 10**power:
