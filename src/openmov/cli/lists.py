@@ -172,3 +172,41 @@ def prepare(
         settings, manifest, split, cache_folder=folder, options=options, plan_only=plan, announce=say
     )
     return show_prepare.prepared(done, json)
+
+
+@app.command
+def pack(
+    *,
+    recipe: RecipeName,
+    manifest: Manifest,
+    out: Path,
+    split: Literal["train", "val", "test", "all"] = "all",
+    cache: Cache = None,
+    frames: FramesFlag = False,
+    megabytes: AtLeastOne = 256,
+    flow: FlowMethod = None,
+    set_: Set = (),
+) -> int:
+    """Put what was prepared into a few large files, in WebDataset's tar form; 2 if a video is not among them.
+
+    The folder can be named by --cache wherever a cache folder can.
+
+    Parameters
+    ----------
+    out
+        Folder of the shards and their index.
+    split
+        Which videos.
+    megabytes
+        About how many megabytes a shard has before compression.
+    """
+    from openmov.api.pack import pack_manifest
+    from openmov.api.wiring import default_cache_folder
+    from openmov.cli import show_prepare
+    from openmov.config.load import load_recipe
+
+    settings, folder = load_recipe(recipe, with_flow(flow, set_)), cache or default_cache_folder()
+    size = megabytes * 1_000_000
+    return show_prepare.packed(
+        pack_manifest(settings, manifest, out, split, cache_folder=folder, frames=frames, shard_bytes=size)
+    )

@@ -2,14 +2,17 @@
 
 import json
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
+from openmov.api.pack import Packed
 from openmov.api.prepare_manifest import Preparation
 from openmov.api.prepare_plan import Plan
 from openmov.api.prepare_report import PrepareReport
+from openmov.data.source import Unreadable
 
 _UNITS = {"flow": "pairs", "frames": "frames", "frozen": "frames", "audio": "spectrograms"}
 _NAMES = {"flow": "optical flow", "frames": "frames", "frozen": "frozen embeddings", "audio": "sound"}
@@ -31,7 +34,17 @@ def prepared(result: Preparation, as_json: bool) -> int:
     else:
         _print_report(report)
         print(f"{len(result.records)} videos ready, {len(report.failures)} failed; {result.report_file}")
-    lines = [str(one.error) for one in result.unreadable]
+    return _complain(result.unreadable)
+
+
+def packed(result: Packed) -> int:
+    """How much went into the pack; 2 where a video did not."""
+    print(f"{_count(result.samples, 'video')} in {result.folder}, {size(result.num_bytes)}")
+    return _complain(result.unreadable)
+
+
+def _complain(unreadable: Sequence[Unreadable]) -> int:
+    lines = [str(one.error) for one in unreadable]
     more = [f"... and {len(lines) - _MOST_LINES} more"] if len(lines) > _MOST_LINES else []
     for line in lines[:_MOST_LINES] + more:
         print(f"openmov: {line}", file=sys.stderr)

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import zstandard
 
 from openmov.errors import DecodeError, StorageError
 from openmov.modalities import cache
@@ -87,10 +88,37 @@ def test_a_failing_computation_stores_nothing(tmp_path: Path) -> None:
 
 
 def test_an_entry_is_a_line_of_json_then_the_elements(tmp_path: Path) -> None:
-    ArrayCache(tmp_path).store(KEY, array())
-    header, _, rest = entry_of(tmp_path).read_bytes().partition(b"\n")
-    assert json.loads(header) == {"dtype": array().dtype.str, "shape": list(array().shape)}
-    assert rest[:-16] == array().tobytes()
+    """Of 8 bits packed, all others as they are."""
+    for stored, coding in ((array(), {"coding": "zstd"}), (array().astype(np.float32), {})):
+        ArrayCache(tmp_path).store(KEY, stored)
+        header, _, rest = entry_of(tmp_path).read_bytes().partition(b"\n")
+        assert json.loads(header) == {"dtype": stored.dtype.str, "shape": list(stored.shape), **coding}
+        elements = zstandard.decompress(rest[:-16]) if coding else rest[:-16]
+        assert elements == stored.tobytes()
+
+
+def test_an_entry_from_before_packing_is_read_as_what_it_is(tmp_path: Path) -> None:
+    stored = array()
+    body = json.dumps({"dtype": "|u1", "shape": stored.shape}).encode() + b"\n" + stored.tobytes()
+    entry_of(tmp_path).parent.mkdir()
+    entry_of(tmp_path).write_bytes(body + cache._seal(KEY, memoryview(body)))
+    loaded = ArrayCache(tmp_path).load(KEY)
+    assert loaded is not None
+    assert np.array_equal(loaded, stored)
+
+
+def test_an_entry_of_a_coding_to_come_is_made_anew(tmp_path: Path) -> None:
+    body = json.dumps({"dtype": "|u1", "shape": [1], "coding": "wavelets"}).encode() + b"\nx"
+    entry_of(tmp_path).parent.mkdir()
+    entry_of(tmp_path).write_bytes(body + cache._seal(KEY, memoryview(body)))
+    assert ArrayCache(tmp_path).load(KEY) is None
+
+
+def test_smooth_flow_becomes_much_smaller(tmp_path: Path) -> None:
+    smooth = np.zeros((4, 64, 64, 2), np.uint8) + np.arange(64, dtype=np.uint8)[:, None] // 8
+    size = ArrayCache(tmp_path).store(KEY, smooth)
+    assert size == entry_of(tmp_path).stat().st_size
+    assert size < smooth.nbytes / 20
 
 
 def test_objects_are_refused(tmp_path: Path) -> None:

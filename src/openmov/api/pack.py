@@ -1,0 +1,112 @@
+"""`openmov pack`: what was prepared for a list of videos, in shards for object storage and training from few files.
+
+    manifest, recipe --entries--> samples, one a video --cache--> shards, index, pack.json
+
+The folder that comes out is a cache folder: `--cache` of every verb reads it.
+"""
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from openmov.api.wiring import wire
+from openmov.config.schema import Recipe
+from openmov.data.entries import Entry
+from openmov.data.manifest import load_manifest
+from openmov.data.reader import ClipReader
+from openmov.data.records import SPLITS, Record
+from openmov.data.source import Unreadable
+from openmov.errors import DecodeError, ManifestError, StorageError
+from openmov.modalities.cache import AnyArray, ArrayCache, step_key
+from openmov.modalities.packing import Sample, write_pack
+from openmov.runtime.progress import progress_bar
+
+DEFAULT_SHARD_BYTES = 256_000_000
+
+
+@dataclass(frozen=True)
+class Packed:
+    """What was packed."""
+
+    folder: Path
+    """Where."""
+    samples: int
+    """Videos."""
+    num_bytes: int
+    """Of all shards."""
+    unreadable: tuple[Unreadable, ...]
+    """Videos that are not in it."""
+
+
+def pack_manifest(
+    recipe: Recipe,
+    manifest: Path,
+    out: Path,
+    split: str = "all",
+    *,
+    cache_folder: Path,
+    frames: bool = False,
+    shard_bytes: int = DEFAULT_SHARD_BYTES,
+    shown: bool = True,
+) -> Packed:
+    """Packs every entry that training (of training clips) or a test (of the others) asks for.
+
+    Videos that cannot be read are left out and listed. Raises ManifestError, BackboneError; StorageError also where a
+    readable video lacks an entry.
+    """
+    listed = load_manifest(manifest)
+    names = [name for name in SPLITS if split in (name, "all")]
+    records = [record for name in names for record in listed.records if record.split == name]
+    if not records:
+        raise ManifestError(manifest, "lists no such video", "add some, or choose another --split")
+    wiring = wire(recipe, cache_folder)
+    assert wiring.cache is not None
+    samples, unreadable = _samples(wiring.reader(), records, frames=frames)
+    _require_all(wiring.cache, samples)
+    with progress_bar("packing", len(samples), shown=shown) as show:
+        num_bytes = write_pack(out, samples, _Load(wiring.cache), shard_bytes=shard_bytes, show=show)
+    return Packed(out, len(samples), num_bytes, tuple(unreadable))
+
+
+def _samples(reader: ClipReader, records: list[Record], *, frames: bool) -> tuple[list[Sample], list[Unreadable]]:
+    samples: list[Sample] = []
+    unreadable: list[Unreadable] = []
+    for record in records:
+        training = record.split == "train"
+        try:
+            entries = reader.entries(record, training=training, frames=frames)
+        except DecodeError as error:
+            unreadable.append(Unreadable(record, error))
+            continue
+        facts = {"id": record.video_id, "label": record.label, "split": record.split}
+        name = step_key(record.video_id, "sample", 1, {"training": training})
+        samples.append(Sample(name, facts, _members(entries), sum(entry.num_bytes for entry in entries)))
+    return samples, unreadable
+
+
+def _members(entries: tuple[Entry, ...]) -> dict[str, str]:
+    """flow0, flow1 ..., in the order of the views."""
+    counted: Counter[str] = Counter()
+    members = {}
+    for entry in entries:
+        members[f"{entry.step}{counted[entry.step]}"] = entry.key
+        counted[entry.step] += 1
+    return members
+
+
+def _require_all(cache: ArrayCache, samples: list[Sample]) -> None:
+    lacking = [sample for sample in samples if not all(key in cache for key in sample.keys.values())]
+    if lacking:
+        what = f"lacks entries of {len(lacking)} videos, such as {lacking[0].facts['id']}"
+        raise StorageError(cache.folder, what, "run openmov prepare first")
+
+
+@dataclass(frozen=True)
+class _Load:
+    cache: ArrayCache
+
+    def __call__(self, key: str) -> AnyArray:
+        array = self.cache.load(key)
+        if array is None:
+            raise StorageError(self.cache.folder, f"its entry {key} is damaged", "run openmov prepare --verify")
+        return array
