@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Literal
 
+from openmov.api.prepare_ray import RayWorker, connected
 from openmov.api.prepare_work import Job, Outcome, Setup, Worker, do_in_child, do_job, load_bench
 from openmov.api.wiring import Wiring
 from openmov.data.reader import ClipReader
@@ -23,7 +24,7 @@ from openmov.modalities.cache import ArrayCache
 from openmov.runtime.claims import Claims
 from openmov.runtime.guard import CallDiedError, CallOverTimeError, GuardedCalls
 
-Engine = Literal["processes", "threads"]
+Engine = Literal["processes", "threads", "ray"]
 """Who does the work."""
 _START_SECONDS = 300.0
 """For a worker to load its libraries and the backbone."""
@@ -69,7 +70,7 @@ class ProcessWorker:
 
 
 def open_crew(setup: Setup, wiring: Wiring, engine: Engine, num_workers: int, limit_seconds: float | None) -> "Crew":
-    """Workers of one kind that share `setup.cache_folder` with other processes. Raises StorageError."""
+    """Workers of one kind that share `setup.cache_folder` with other processes. Raises StorageError, RecipeError."""
 
     def thread_worker() -> Worker:
         decoder = PLAIN if limit_seconds is None else GuardedDecoder(limit_seconds)
@@ -78,8 +79,17 @@ def open_crew(setup: Setup, wiring: Wiring, engine: Engine, num_workers: int, li
     def process_worker() -> Worker:
         return ProcessWorker(setup)
 
+    def ray_worker() -> Worker:
+        return RayWorker(setup)
+
     cache = ArrayCache(setup.cache_folder)
-    makers: dict[Engine, Callable[[], Worker]] = {"threads": thread_worker, "processes": process_worker}
+    makers: dict[Engine, Callable[[], Worker]] = {
+        "threads": thread_worker,
+        "processes": process_worker,
+        "ray": ray_worker,
+    }
+    if engine == "ray":
+        connected()  # here, for only one thread may
     return Crew(makers[engine], Claims(setup.cache_folder / "claims"), num_workers, limit_seconds)
 
 

@@ -40,7 +40,8 @@ class PrepareOptions:
     workers: int = 2
     """Videos in hand at a time."""
     engine: Engine = "processes"
-    """Who does the work: processes, one a core; or threads of this one, which share one copy of the backbone."""
+    """Who does the work: processes, one a core; threads of this one, which share one copy of the backbone; or a Ray
+    cluster."""
     frames: bool = False
     """Store frames as well."""
     verify: bool = False

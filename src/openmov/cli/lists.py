@@ -32,8 +32,8 @@ VerifyFlag = Annotated[
 ]
 ShardText = Annotated[str | None, Parameter(help="Only one part of the list, such as 3/64: for job arrays.")]
 EngineName = Annotated[
-    Literal["processes", "threads"],
-    Parameter(help="Processes, one a core; or threads of this process, which share one copy of the backbone."),
+    Literal["processes", "threads", "ray"],
+    Parameter(help="Processes, one a core; threads, which share one backbone; or the cluster of RAY_ADDRESS."),
 ]
 
 

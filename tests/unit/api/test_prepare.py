@@ -5,6 +5,7 @@ import json
 import os
 import re
 import shutil
+import sys
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -25,7 +26,7 @@ from openmov.data import pictures
 from openmov.data.entries import Cost
 from openmov.data.records import Record
 from openmov.data.shard import Shard
-from openmov.errors import ManifestError, StorageError
+from openmov.errors import ManifestError, RecipeError, StorageError
 from openmov.modalities import cache as cache_module
 from openmov.modalities.cache import verify
 from openmov.runtime.claims import Claims
@@ -402,6 +403,15 @@ class TestCrew:
                         other.release(jobs("a")[0].key)
         assert found[-1] == "a"
         assert sorted(calls) == ["a", "b", "c"]
+
+
+def test_without_ray_its_engine_says_how_to_get_it(
+    recipe: Recipe, pool: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(RecipeError, match=r"Ray is not installed; pip install 'openmov\[cluster\]'"):
+        filled(recipe, pool, tmp_path, replace(THREADS, engine="ray"))
+    assert entries(tmp_path) == {}
 
 
 def test_two_at_once_share_the_work(
