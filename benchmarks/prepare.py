@@ -1,7 +1,7 @@
-"""`openmov prepare`: threads against processes, and what a clip costs: the figures docs/scale.md is made of.
+"""`openmov prepare`: threads against processes, one worker and two, filling empty flow caches with the same clips.
 
-Clips (--media: copies of those in a folder) are prepared for training, one view of 16 pairs and the sound each, at the
-sizes of the recipe kinetics700. Startup is not counted. Frozen embeddings are timed with a ViT-B/16 of random weights.
+Clips (--media: copies of those in a folder) are prepared for training, one view of 16 pairs each at the sizes of the
+recipe kinetics700. Startup is not counted. The ways take turns.
 """
 
 import argparse
@@ -14,11 +14,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-import torch
 from rich.console import Console
 from rich.table import Table
-from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
 
 from clips import write_manifest
 from machine import machine
@@ -33,7 +30,6 @@ from openmov.data.manifest import load_manifest
 
 WAYS: tuple[tuple[Engine, int], ...] = (("threads", 1), ("processes", 1), ("threads", 2), ("processes", 2))
 FLOW = ["model.method=flow_only", "model.modalities=[flow]"]
-SOUND = ["model.method=audio_only", "model.modalities=[audio]"]
 
 
 @dataclass
@@ -50,18 +46,16 @@ def recipe_of(more: list[str]) -> Recipe:
     return change_recipe(load_recipe("kinetics700"), small)
 
 
-def look(wiring: Wiring, manifest: Path) -> tuple[Survey, float]:
+def look(wiring: Wiring, manifest: Path) -> Survey:
     assert wiring.cache is not None
     records = [(record, True) for record in load_manifest(manifest).records]
-    begun = time.perf_counter()
     options = {"frames": False, "verify": False, "threads": 1}
-    found = survey(wiring.reader(), wiring.cache, records, **options, show=lambda _: None)
-    return found, (time.perf_counter() - begun) / len(records)
+    return survey(wiring.reader(), wiring.cache, records, **options, show=lambda _: None)
 
 
 def fill(recipe: Recipe, manifest: Path, folder: Path, engine: Engine, workers: int) -> Run:
     wiring = wire(recipe, folder)
-    jobs = look(wiring, manifest)[0].jobs
+    jobs = look(wiring, manifest).jobs
     setup = Setup(recipe, folder, frames=False)
     with open_crew(setup, wiring, engine, workers, 600.0) as crew:
         list(crew.outcomes(jobs[:workers]))  # everything is loaded and compiled
@@ -70,19 +64,6 @@ def fill(recipe: Recipe, manifest: Path, folder: Path, engine: Engine, workers: 
         for _, outcome in crew.outcomes(jobs[workers:]):
             cost = summed(cost, outcome.made)
         return Run(time.perf_counter() - begun, len(jobs) - workers, cost)
-
-
-def embed_seconds(frames: int) -> float:
-    """Of one frame through a ViT-B/16, one thread, in float32."""
-    torch.set_num_threads(1)
-    model = CLIPVisionModelWithProjection(CLIPVisionConfig(image_size=224, patch_size=16)).eval()
-    images = torch.zeros(4, 3, 224, 224)
-    with torch.inference_mode():
-        model(images)
-        begun = time.perf_counter()
-        for _ in range(frames // 4):
-            model(images)
-    return (time.perf_counter() - begun) / (frames // 4 * 4)
 
 
 def rounds(number: int) -> Iterator[tuple[int, Engine, int]]:
@@ -100,13 +81,9 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as scratch:
         root = Path(scratch)
         manifest = write_manifest(root / "clips", options.media, 6 if options.quick else 14)
-        size = np.mean([path.stat().st_size for path in manifest.parent.iterdir() if path != manifest])
-        looked = look(wire(recipe_of(FLOW), root / "none"), manifest)[1]
         for turn, engine, workers in rounds(1 if options.quick else 2):
             folder = root / f"{engine}{workers}-{turn}"
             runs[engine, workers].append(fill(recipe_of(FLOW), manifest, folder, engine, workers))
-        sound = fill(recipe_of(SOUND), manifest, root / "sound", "processes", 1).cost["audio"]
-    frame = embed_seconds(8 if options.quick else 32)
     speed = {way: max(run.clips / run.seconds for run in found) for way, found in runs.items()}
     table = Table(title="filling the flow cache, 16 pairs a clip", title_justify="left")
     for column in ("engine", "workers", "clips/s", "x threads 1", "ms a pair"):
@@ -118,15 +95,7 @@ def main() -> int:
         table.add_row(engine, str(workers), f"{speed[engine, workers]:.2f}", ratio, pair)
     print(machine())
     Console(width=100).print(table)
-    alone = min((run.cost["flow"] for run in runs["processes", 1]), key=lambda cost: cost.seconds / cost.units)
     figures = {
-        "flow_core_seconds_a_pair": alone.seconds / alone.units,
-        "flow_bytes_a_pair": alone.stored_bytes / alone.units,
-        "sound_core_seconds_a_spectrogram": sound.seconds / sound.units,
-        "sound_bytes_a_spectrogram": sound.stored_bytes / sound.units,
-        "frozen_core_seconds_a_frame": frame,
-        "survey_core_seconds_a_clip": looked,
-        "clip_bytes": float(size),
         "two_processes_over_one": speed["processes", 2] / speed["processes", 1],
         "two_threads_over_one": speed["threads", 2] / speed["threads", 1],
         "processes_over_threads_at_two": speed["processes", 2] / speed["threads", 2],

@@ -59,7 +59,10 @@ def check_files(
     if cache is not None and not cache.is_dir():
         faults.append(f"{cache}: no such folder; name the cache folder of prepare or train")
     elif cache is not None:
-        faults += [f"{entry}: a damaged cache entry; it is made anew when next needed" for entry in verify(cache)]
+        faults += [
+            f"{entry}: a damaged cache entry; made anew when next needed, or by openmov prepare --verify"
+            for entry in verify(cache)
+        ]
     num_lists = sum(path.suffix in _MANIFESTS | {".json"} for path in paths)
     return Findings(num_lists + len(media), tuple(faults), tuple(notes))
 
