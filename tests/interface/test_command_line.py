@@ -30,6 +30,7 @@ VERBS = (
         "dataset",
         "demo",
         "evaluate",
+        "pack",
         "predict",
         "prepare",
         "recipe",
