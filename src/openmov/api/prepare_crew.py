@@ -19,7 +19,7 @@ from openmov.api.prepare_ray import RayWorker, connected
 from openmov.api.prepare_work import Job, Outcome, Setup, Worker, do_in_child, do_job, load_bench
 from openmov.api.wiring import Wiring
 from openmov.data.reader import ClipReader
-from openmov.media.decode import PLAIN, GuardedDecoder
+from openmov.media.decode import GuardedDecoder
 from openmov.modalities.cache import ArrayCache
 from openmov.runtime.claims import Claims
 from openmov.runtime.guard import CallDiedError, CallOverTimeError, GuardedCalls
@@ -73,7 +73,7 @@ def open_crew(setup: Setup, wiring: Wiring, engine: Engine, num_workers: int, li
     """Workers of one kind that share `setup.cache_folder` with other processes. Raises StorageError, RecipeError."""
 
     def thread_worker() -> Worker:
-        decoder = PLAIN if limit_seconds is None else GuardedDecoder(limit_seconds)
+        decoder = wiring.decoder if limit_seconds is None else GuardedDecoder(limit_seconds, wiring.decoder)
         return ThreadWorker(Wiring(setup.recipe, wiring.backbone, cache).reader(decoder=decoder), frames=setup.frames)
 
     def process_worker() -> Worker:

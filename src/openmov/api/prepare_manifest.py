@@ -24,7 +24,7 @@ from openmov.data.records import SPLITS, Record
 from openmov.data.shard import WHOLE, Shard
 from openmov.data.source import Unreadable
 from openmov.errors import DecodeError, ManifestError
-from openmov.media.decode import PLAIN, GuardedDecoder
+from openmov.media.decode import GuardedDecoder
 from openmov.modalities.cache import ArrayCache
 from openmov.runtime.atomic import free_bytes
 from openmov.runtime.progress import progress_bar
@@ -121,7 +121,8 @@ def _survey(
     wiring: Wiring, cache: ArrayCache, records: Sequence[Record], options: PrepareOptions, *, shown: bool
 ) -> Survey:
     """What is there and what is not; a file that hangs here is given up as one that hangs later."""
-    decoder = PLAIN if options.limit_seconds is None else GuardedDecoder(options.limit_seconds)
+    limit = options.limit_seconds
+    decoder = wiring.decoder if limit is None else GuardedDecoder(limit, wiring.decoder)
     looked = [(record, record.split == "train") for record in records]
     try:
         with progress_bar("looking for what is there", len(records), shown=shown) as show:
