@@ -145,6 +145,11 @@ class Predictor:
         reader = self._wiring.reader(frozenset(Modality), flow_threads=_FLOW_THREADS, decoder=self._reader.decoder)
         return example_inputs(reader, Record(str(path), path))
 
+    @property
+    def sees_motion(self) -> bool:
+        """Whether the network looks at optical flow."""
+        return Modality.FLOW in self._scorer.modalities
+
     def vocabulary(self, labels: Sequence[str], prompts: str | None = None) -> Vocabulary:
         """The labels with their roles: base where this predictor was trained on them.
 

@@ -184,6 +184,8 @@ def predict(
     cut = _cut(moments, output)
     labels = choose_labels(names.labels, names.vocabulary)
     predictor = predictor_for(_choices(network))
+    if network.flow is not None and not predictor.sees_motion:
+        raise RecipeError("--flow", "this network looks at no flow", "add --modalities video,flow, or leave it out")
     found = find_files(files, from_stdin=stdin, with_sound=predictor.hears)
     vocabulary = predictor.vocabulary(labels, names.prompts)
     test = _background_test(moments, predictor, vocabulary)
