@@ -13,7 +13,7 @@ from openmov.modalities.tvl1_torch_median import median
 MAX_MEAN_DIFFERENCE_PX = 0.05
 """With the defaults: near edges and occlusions a last digit may decide between two answers."""
 MAX_DIFFERENCE_PX = 1e-3
-"""Of any pixel, where the number of iterations is given and nothing is left to a threshold."""
+"""Of any pixel, on smooth textures and few scales, where rounding has no room to grow."""
 QUICK = TVL1Parameters(num_scales=2, num_warps=2, inner_iterations=10, outer_iterations=2)
 
 
