@@ -1,6 +1,9 @@
 """The verb about well-known data sets: from the folders people have to a manifest and a vocabulary."""
 
 from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
 
 from openmov.cli.options import Flag, Json, Workers, app
 
@@ -11,7 +14,7 @@ def dataset(
     /,
     *,
     videos: Path | None = None,
-    annotations: tuple[Path, ...] = (),
+    annotations: Annotated[tuple[Path, ...], Parameter(consume_multiple=True, negative="")] = (),
     out: Path | None = None,
     fast: Flag = False,
     workers: Workers = 2,

@@ -184,8 +184,7 @@ def predict(
     cut = _cut(moments, output)
     labels = choose_labels(names.labels, names.vocabulary)
     predictor = predictor_for(_choices(network))
-    if network.flow is not None and not predictor.sees_motion:
-        raise RecipeError("--flow", "this network looks at no flow", "add --modalities video,flow, or leave it out")
+    _refuse_unseen_flow(network, predictor)
     found = find_files(files, from_stdin=stdin, with_sound=predictor.hears)
     vocabulary = predictor.vocabulary(labels, names.prompts)
     test = _background_test(moments, predictor, vocabulary)
@@ -198,6 +197,11 @@ def predict(
             return show_timelines(predictor, found, asked)
         how = {"top": output.top, "workers": output.workers}
         return answers.show(predictor, found, vocabulary, form, **how, unknown=test, report=output.report)
+
+
+def _refuse_unseen_flow(network: NetworkAsked, predictor: "Predictor") -> None:
+    if network.flow is not None and not predictor.sees_motion:
+        raise RecipeError("--flow", "this network looks at no flow", "add --modalities video,flow, or leave it out")
 
 
 def _cut(moments: TimelineOptions, output: OutputAsked) -> "TimelineSettings | None":
