@@ -9,7 +9,7 @@ what stands before, keyed with the entry's own name, so that cut, flipped and mi
 an .npy file because NumPy reads the header of one with `ast.literal_eval`, which fails now and then when many threads
 do so at once (CPython 3.11: "AST constructor recursion depth mismatch").
 
-Elements of 8 bits (flow, frames) are packed with Zstandard, which makes flow nine times smaller and costs less than
+Elements of 8 bits (flow, frames) are packed with Zstandard, which makes flow eight times smaller and costs less than
 a millisecond a picture (decision 18); entries that name no coding are not packed, as all were before.
 
 A folder may hold a pack as well (packs.py): what is not there as a file of its own is looked for in it.
