@@ -255,7 +255,7 @@ class TestPrediction:
         video = tiny_world.clip(BASE[0])
         labels = ",".join(BASE + NOVEL)
         shown = printed_json(capsys, ["predict", str(video), "--labels", labels, "--run", str(tiny_run), "--top", "9"])
-        assert shown.keys() == {"backbone", "vocabulary", "settings", "predictions", "failures", "stderr"}
+        assert shown.keys() == {"backbone", "vocabulary", "settings", "notes", "predictions", "failures", "stderr"}
         (prediction,) = shown["predictions"]
         assert prediction.keys() == {"path", "answers", "modalities", "by_modality", "notes"}
         assert prediction["path"] == str(video)
@@ -287,7 +287,7 @@ class TestPrediction:
         asked = ["predict", str(tiny_world.clip(BASE[0])), "--labels", ",".join(BASE), "--run", str(tiny_run)]
         before, after = printed_json(capsys, asked), printed_json(capsys, [*asked, "--backbone", str(moved)])
         assert after["predictions"] == before["predictions"]
-        assert after["backbone"] == {"name": str(moved), "identity": before["backbone"]["identity"]}
+        assert after["backbone"] == {"name": str(moved), "identity": before["backbone"]["identity"], "revision": None}
 
 
 @pytest.fixture(scope="module")
