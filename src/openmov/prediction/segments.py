@@ -22,6 +22,7 @@ from torch import Tensor
 from openmov.media.windows import Span, WindowGrid
 
 DEFAULT_MARGIN = 0.1
+_ROUNDING_SECONDS = 1e-6
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,9 @@ class PartAverager:
             over = self._over(part)
             if not over:
                 return
-            end = min(part.end_seconds, max(span.end_seconds for span, _ in over))
+            covered = max(span.end_seconds for span, _ in over)
+            # A rounding apart they are the same moment: segments meet exactly.
+            end = part.end_seconds if covered > part.end_seconds - _ROUNDING_SECONDS else covered
             yield Span(part.start_seconds, end), torch.stack([row for _, row in over]).mean(dim=0)
             self._next_part += 1
 

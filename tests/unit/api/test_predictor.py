@@ -41,7 +41,7 @@ def test_a_file_that_hangs_its_decoder_is_given_up_and_the_next_one_answered(
 ) -> None:
     files = [tmp_path / "hang.mp4", tmp_path / "fine.mp4"]
     for path in files:
-        path.write_bytes(next(tiny_world.root.rglob("*.mp4")).read_bytes())
+        path.write_bytes(tiny_world.clip(BASE[0]).read_bytes())
     predictor = Predictor.from_run(tiny_run)
     with limited_decoder(3.0, TrickyDecoder()) as decoder:
         predictor.read_with(decoder)

@@ -78,7 +78,7 @@ class TestReport:
         names = {re.sub(r"[0-9]+[.]mp4", "", one.record.path.name): one.error.what for one in done.unreadable}
         assert names.keys() == {way.replace(" ", "-") for way in WAYS}
         assert names["empty"] == "an empty file"
-        assert names["sound-only"] == "gives no flow"
+        assert names["sound-only"] == "gives no flow: it holds sound alone"
         assert names["overwritten"] == "neither pictures nor sound can be decoded"
         assert names["cut-off"] == names["noise"] == "no media file, or one that is damaged or cut off"
         assert all(names.values())
