@@ -20,6 +20,7 @@ from openmov.config.schema import Recipe
 from openmov.data.pictures import PictureSettings
 from openmov.data.reader import ClipReader
 from openmov.data.sound import SoundReader
+from openmov.errors import RecipeError
 from openmov.media.decode import PLAIN, Decoder
 from openmov.media.decode.by_torchcodec import TorchcodecDecoder
 from openmov.modalities.cache import ArrayCache
@@ -126,7 +127,13 @@ class Wiring:
         )
 
     def network(self) -> JointModel:
-        """The recipe's network before training; new weights are drawn from the recipe's seed."""
+        """The recipe's network before training; new weights are drawn from the recipe's seed.
+
+        Raises RecipeError for a method that is not built, or that this backbone does not suit.
+        """
+        method = self.recipe.model.method
+        if method not in ("mov", "video_only", "flow_only", "audio_only"):
+            raise RecipeError("model.method", f"{method} is not built yet", "choose mov, video_only or flow_only")
         with seeded(self.recipe.training.seed):
             return build_model(
                 self.backbone,

@@ -18,6 +18,7 @@ def train(
     out: Path,
     resume: Flag = False,
     calibrate: Flag = False,
+    protocol: Literal["paper", "own"] = "paper",
     cache: Cache = None,
     workers: Workers = 2,
     set_: Set = (),
@@ -33,14 +34,18 @@ def train(
         Go on where this run stopped, to the same result as without the interruption.
     calibrate
         First hold out a fifth of the base classes as pseudo-novel, and choose beta and tau_v there.
+    protocol
+        Hyper-parameters: those of the recipe, as the paper compares methods, or those that the authors of model.method
+        published (own); --set has the last word.
     """
     from openmov.api.train import run_training
     from openmov.api.wiring import default_cache_folder
     from openmov.cli import show
     from openmov.config.load import load_recipe
+    from openmov.config.protocols import with_protocol
 
     result = run_training(
-        load_recipe(recipe, set_),
+        with_protocol(load_recipe(recipe, set_), protocol, set_),
         manifest,
         vocabulary,
         out,

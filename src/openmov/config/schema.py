@@ -4,14 +4,37 @@ Bytes from a file become these values once, here; the rest of the program sees o
 Defaults are the paper's (Kinetics-700, ViT-B/16), or, where it is silent, the reading noted in the field.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, model_validator
 
 PositiveInt = Annotated[int, Field(strict=True, gt=0)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
-Method = Literal["mov", "video_only", "flow_only", "audio_only"]
+Method = Literal[
+    "mov",
+    "video_only",
+    "flow_only",
+    "audio_only",
+    "coop",
+    "clip_adapter",
+    "actionclip",
+    "xclip",
+    "vificlip",
+    "finetune_video",
+    "finetune_flow",
+    "finetune_audio",
+    "resnet50_audio",
+    "slowfast_audio",
+]
 ModalityName = Literal["video", "flow", "audio"]
+
+
+def single_modality(method: str) -> ModalityName | None:
+    """The one stream a method looks at; None for mov, which fuses several."""
+    if method == "mov":
+        return None
+    named: ModalityName = "flow" if "flow" in method.split("_") else "video"
+    return "audio" if "audio" in method.split("_") else named
 
 
 class _Section(BaseModel):
@@ -114,9 +137,13 @@ class ViewsConfig(_Section):
 
 class ModelConfig(_Section):
     method: Method = "mov"
-    """The whole model, or one modality on its own (rows of table 5)."""
+    """The whole model, one modality on its own (rows of table 5), or another method to compare with. The encoder's
+    fine-tunes (finetune_) are those of figure 1; resnet50_audio and slowfast_audio start from scratch (table 7)."""
     modalities: tuple[ModalityName, ...] = ("video", "flow")
-    """Streams that are fused: video with flow, audio or both."""
+    """Streams that are fused: video with flow, audio or both. Methods but mov take theirs of them, and leave the
+    rest."""
+    fusion: Literal["asymmetric", "symmetric"] = "asymmetric"
+    """Flow and sound attend to the frozen video (asymmetric, the paper's), or to the trained one."""
     temporal_layers: PositiveInt = 2
     """L of equations 2-3."""
     num_heads: PositiveInt | None = None
@@ -128,7 +155,38 @@ class ModelConfig(_Section):
     audio_head: Literal["residual", "literal"] = "residual"
     """a + MLP(LN(a)), or the paper's MLP(a)."""
     trainable_layers: PositiveInt | Literal["all"] = "all"
-    """Last n layers of the flow and sound encoders that train (table 6)."""
+    """Last n layers of the encoders that train (table 6): flow's and sound's; with finetune_video and the methods that
+    train CLIP's own encoder, the video's."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_modality_of_those_listed(cls, fields: Any) -> Any:
+        """So that `--set model.method=coop` is enough on any recipe with video."""
+        if isinstance(fields, dict) and isinstance(fields.get("method"), str):
+            single = single_modality(fields["method"])
+            listed = fields.get("modalities", ("video", "flow"))
+            if isinstance(listed, list | tuple) and single in listed and len(set(map(str, listed))) == len(listed):
+                return fields | {"modalities": (single,)}
+        return fields
+
+
+class BaselinesConfig(_Section):
+    prompts: str | None = None
+    """Template set, or file, of methods that train their own text side; None takes the vocabulary's."""
+    context_tokens: PositiveInt = 16
+    """coop: learned words before the class name."""
+    context_init: str | None = None
+    """coop: words that the context starts as, such as "a photo of a"; their number replaces context_tokens."""
+    adapter_ratio: Fraction = 0.2
+    """clip_adapter: share of the adapter in the feature, the rest being CLIP's."""
+    temporal_layers: PositiveInt = 6
+    """actionclip: layers of the transformer over frames."""
+    integration_layers: PositiveInt = 1
+    """xclip: layers of the multi-frame integration transformer."""
+    prompt_layers: PositiveInt = 2
+    """xclip: layers that adapt class names to the video."""
+    prompt_alpha: PositiveFloat = 0.1
+    """xclip: how much of that adaptation is added before training."""
 
 
 class TrainingConfig(_Section):
@@ -144,6 +202,10 @@ class TrainingConfig(_Section):
     """AdamW; not on biases, norms and embeddings."""
     warmup_epochs: Annotated[float, Field(ge=0)] = 0.0
     """Linear warm-up (the paper names none)."""
+    warmup_rate: PositiveFloat | None = None
+    """Constant learning rate of the warm-up in place of the linear one (coop, own protocol: 1e-5)."""
+    optimizer: Literal["adamw", "sgd"] = "adamw"
+    """sgd has momentum 0.9 (coop, own protocol)."""
     gradient_clip: PositiveFloat | None = None
     """Largest gradient norm; None for no clipping."""
     alpha: Fraction = 0.5
@@ -180,6 +242,7 @@ class Recipe(_Section):
     audio: AudioConfig = AudioConfig()
     views: ViewsConfig = ViewsConfig()
     model: ModelConfig = ModelConfig()
+    baselines: BaselinesConfig = BaselinesConfig()
     training: TrainingConfig = TrainingConfig()
     prediction: PredictionConfig = PredictionConfig()
 
@@ -190,8 +253,8 @@ class Recipe(_Section):
             raise ValueError(f"model.modalities names one twice: {', '.join(modalities)}")
         if self.model.method == "mov" and ("video" not in modalities or len(modalities) < 2):
             raise ValueError("model.modalities of the method mov are video and at least one of flow, audio")
-        single = self.model.method.removesuffix("_only")
-        if self.model.method != "mov" and modalities != (single,):
+        single = single_modality(self.model.method)
+        if single is not None and modalities != (single,):
             raise ValueError(f"model.modalities of the method {self.model.method} is ({single},)")
         low, high = self.video.crop_area
         if not 0 < low <= high:

@@ -79,6 +79,21 @@ class AsymmetricFusion(nn.Module):
         return {x: (self.into_video[x.value], attended[x]) for x in self.extras if x in attended}
 
 
+class SymmetricFusion(AsymmetricFusion):
+    """What the asymmetry is measured against: flow and sound attend to the trained video v_t, and all else is equal.
+
+    The same weights by the same names; x_t <- x_t + MCA(LN(x_t), LN(v_t)), with v_t the head's output.
+    """
+
+    def _sources(
+        self,
+        modality: Modality,
+        attended: Mapping[Modality, Float[Tensor, "batch _ dim"]],
+        frozen: Float[Tensor, "batch time dim"] | None,
+    ) -> dict[Modality, tuple[nn.Module, Float[Tensor, "batch _ dim"]]]:
+        return super()._sources(modality, attended, attended.get(Modality.VIDEO))
+
+
 def _only_where(
     present: Bool[Tensor, "batch"], branch: Float[Tensor, "batch time dim"]
 ) -> Float[Tensor, "batch time dim"]:

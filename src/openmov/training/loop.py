@@ -201,7 +201,8 @@ class _Run(Generic[Network]):
         ours = add_gradients(self.model, self.objective, step, batches, self.config, self.device)
         result = add_up(self.world, self.weights, ours)
         norm = self._clipped_norm(result.video_ids)
-        rate = learning_rate(step.index, self.plan.total_steps, self.warmup_steps, self.config.learning_rate)
+        peak, warmup_rate = self.config.learning_rate, self.config.warmup_rate
+        rate = learning_rate(step.index, self.plan.total_steps, self.warmup_steps, peak, warmup_rate)
         set_learning_rate(self.optimizer, rate)
         seconds = max(1e-9, time.monotonic() - self.stepped_at)
         self.stepped_at += seconds

@@ -1,4 +1,4 @@
-"""AdamW with half-cosine decay: which weights decay, the learning rate of every step, and the state as plain tensors.
+"""AdamW or SGD with half-cosine decay: which weights decay, the rate of every step, and the state as plain tensors.
 
 Knows nothing of losses, clips or files.
 """
@@ -13,11 +13,16 @@ from torch import Tensor, nn
 from openmov.config.schema import TrainingConfig
 
 
-def learning_rate(step: int, total_steps: int, warmup_steps: int, peak: float) -> float:
+def learning_rate(
+    step: int, total_steps: int, warmup_steps: int, peak: float, warmup_rate: float | None = None
+) -> float:
     """Learning rate of optimiser step `step`, counted from 0: linear up to `peak`, then half a cosine down to 0.
 
-    Without warm-up step 0 has `peak`; step `total_steps` (the first one not taken) would have 0.
+    A `warmup_rate` stands constant in place of the linear part. Without warm-up step 0 has `peak`; step `total_steps`
+    (the first one not taken) would have 0.
     """
+    if step < warmup_steps and warmup_rate is not None:
+        return warmup_rate
     if step < warmup_steps:
         return peak * (step + 1) / warmup_steps
     done = (step - warmup_steps) / max(1, total_steps - warmup_steps)
@@ -34,13 +39,16 @@ def decays(name: str, parameter: Tensor) -> bool:
     return parameter.ndim > 1 and "embedding" not in name and "position" not in name
 
 
-def build_optimizer(parameters: Mapping[str, nn.Parameter], config: TrainingConfig) -> torch.optim.AdamW:
-    """AdamW (betas 0.9, 0.999), fused where torch has it, in two groups: with and without weight decay."""
+def build_optimizer(parameters: Mapping[str, nn.Parameter], config: TrainingConfig) -> torch.optim.Optimizer:
+    """AdamW (betas 0.9, 0.999) or SGD (momentum 0.9), fused where torch has it, in two groups: with and without weight
+    decay."""
     groups = [
         {"params": [p for name, p in parameters.items() if decays(name, p)], "weight_decay": config.weight_decay},
         {"params": [p for name, p in parameters.items() if not decays(name, p)], "weight_decay": 0.0},
     ]
     fused = all(parameter.device.type in ("cpu", "cuda") for parameter in parameters.values())
+    if config.optimizer == "sgd":
+        return torch.optim.SGD(groups, lr=config.learning_rate, momentum=0.9, fused=fused)
     return torch.optim.AdamW(groups, lr=config.learning_rate, betas=(0.9, 0.999), fused=fused)
 
 

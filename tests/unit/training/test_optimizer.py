@@ -1,6 +1,7 @@
 """The schedule at known points, the decay groups, and the state's way to tensors and back."""
 
 from itertools import pairwise
+from typing import Literal
 
 import pytest
 import torch
@@ -65,10 +66,17 @@ def test_decay_reaches_one_group_only() -> None:
             assert torch.equal(parameter, torch.ones_like(parameter)), name
 
 
-def test_the_state_survives_the_way_to_tensors_and_back() -> None:
-    config = TrainingConfig(learning_rate=0.1)
+def test_a_constant_warm_up_stands_in_place_of_the_linear_one() -> None:
+    rates = [learning_rate(step, 110, 10, 2.0, 0.25) for step in range(110)]
+    assert rates[:10] == [0.25] * 10
+    assert rates[10:] == [learning_rate(step, 110, 10, 2.0) for step in range(10, 110)]
 
-    def step(net: Net, optimizer: torch.optim.AdamW, scale: float) -> None:
+
+@pytest.mark.parametrize("kind", ["adamw", "sgd"])
+def test_the_state_survives_the_way_to_tensors_and_back(kind: Literal["adamw", "sgd"]) -> None:
+    config = TrainingConfig(learning_rate=0.1, optimizer=kind)
+
+    def step(net: Net, optimizer: torch.optim.Optimizer, scale: float) -> None:
         for index, parameter in enumerate(trained_parameters(net).values()):
             parameter.grad = torch.full_like(parameter, scale * (index + 1))
         optimizer.step()
@@ -85,6 +93,16 @@ def test_the_state_survives_the_way_to_tensors_and_back() -> None:
     step(other, second, -0.3)
     for mine, theirs in zip(straight.parameters(), other.parameters(), strict=True):
         assert torch.equal(mine, theirs)
+
+
+def test_sgd_keeps_nine_tenths_of_its_last_step() -> None:
+    net = nn.Linear(1, 1, bias=False)
+    nn.init.zeros_(net.weight)
+    optimizer = build_optimizer(trained_parameters(net), TrainingConfig(learning_rate=0.1, optimizer="sgd"))
+    for _ in range(2):
+        net.weight.grad = torch.ones(1, 1)
+        optimizer.step()
+    assert float(net.weight.detach()) == pytest.approx(-0.1 - 0.1 * 1.9, abs=2e-3)  # and a little weight decay
 
 
 def test_a_parameter_without_gradient_keeps_no_state() -> None:

@@ -1,0 +1,77 @@
+"""Whose hyper-parameters a method is trained with: the paper's, like MOV, or its authors' own.
+
+    paper    as the recipe says: same data, backbone and hyper-parameters for every method
+    own      the values its authors published (docs/hyperparameters.md says where), as overrides before `--set`
+
+Batch sizes are the authors' as far as a step goes; set training.micro_batch_size to what memory bears.
+"""
+
+from collections.abc import Sequence
+from typing import Literal
+
+from openmov.config.load import change_recipe
+from openmov.config.schema import Recipe
+from openmov.errors import RecipeError
+
+Protocol = Literal["paper", "own"]
+
+OWN = {
+    "coop": (
+        "training.optimizer=sgd",
+        "training.learning_rate=0.002",
+        "training.weight_decay=0.0005",
+        "training.epochs=50",
+        "training.batch_size=32",
+        "training.warmup_epochs=1",
+        "training.warmup_rate=1e-5",
+        "baselines.context_tokens=16",
+    ),
+    "clip_adapter": (
+        "training.learning_rate=1e-5",
+        "training.epochs=200",
+        "training.batch_size=32",
+        "baselines.adapter_ratio=0.2",
+    ),
+    "actionclip": (
+        "training.learning_rate=5e-6",
+        "training.weight_decay=0.2",
+        "training.epochs=50",
+        "training.batch_size=256",
+        "training.warmup_epochs=5",
+        "video.num_frames=8",
+        "baselines.prompts=actionclip",
+    ),
+    "xclip": (
+        "training.learning_rate=8e-6",
+        "training.weight_decay=0.001",
+        "training.epochs=30",
+        "training.batch_size=256",
+        "training.warmup_epochs=5",
+        "baselines.integration_layers=1",
+        "baselines.prompt_layers=2",
+        "baselines.prompt_alpha=0.1",
+    ),
+    "vificlip": (
+        "training.learning_rate=8e-6",
+        "training.epochs=10",
+        "training.batch_size=256",
+        "video.num_frames=32",
+    ),
+}
+"""Overrides by method, as of `--set`."""
+
+
+def with_protocol(recipe: Recipe, protocol: Protocol, overrides: Sequence[str] = ()) -> Recipe:
+    """The recipe under a protocol; `overrides` (those of `--set`, whoever applied them before) have the last word.
+
+    Raises RecipeError where the method has no authors but MOV's.
+    """
+    if protocol == "paper":
+        return recipe
+    method = recipe.model.method
+    if method not in OWN:
+        mend = f"leave it out; methods with values of their own are {', '.join(OWN)}"
+        raise RecipeError("--protocol own", f"the method {method} has no values but the recipe's", mend)
+    batch_size = recipe.training.batch_size
+    cleared = () if recipe.training.micro_batch_size in (None, batch_size) else ("training.micro_batch_size=null",)
+    return change_recipe(recipe, (*cleared, *OWN[method], *overrides))
