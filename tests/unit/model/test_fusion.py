@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from openmov.model.fusion import AsymmetricFusion, CrossAttention
+from openmov.model.fusion import AsymmetricFusion, CrossAttention, SymmetricFusion
 from openmov.types import Modality
 
 V, F, A = Modality.VIDEO, Modality.FLOW, Modality.AUDIO
@@ -45,6 +45,20 @@ def test_it_is_the_equations(fusion: AsymmetricFusion) -> None:
     assert list(fused) == [V, F, A]
     for modality in expected:
         torch.testing.assert_close(fused[modality], expected[modality])
+
+
+def test_symmetric_differs_in_what_flow_and_sound_attend_to_alone(fusion: AsymmetricFusion) -> None:
+    symmetric = SymmetricFusion(12, extras=(F, A), num_heads=3, mlp_ratio=4.0)
+    symmetric.load_state_dict(fusion.state_dict())
+    attended, frozen, present = streams()
+    ours, theirs = fusion(attended, frozen, present), symmetric(attended, frozen, present)
+    assert torch.equal(theirs[V], ours[V])
+    assert not torch.allclose(theirs[F], ours[F], atol=1e-3)
+    # given the trained video where the frozen one belongs, the paper's fusion is the symmetric one
+    swapped = fusion(attended, attended[V], present)
+    for modality in (V, F, A):
+        assert torch.equal(theirs[modality], swapped[modality])
+    torch.testing.assert_close(symmetric(attended, frozen + 1, present), theirs, rtol=0, atol=0)
 
 
 def test_query_and_source_have_norms_of_their_own(wake: Wake) -> None:
