@@ -8,6 +8,7 @@ import wave
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import av
 import pytest
@@ -471,6 +472,24 @@ class TestTruncatedVideo:
         assert run(place.predict(cut_off, more=(*long_enough, "--json"))) == 0
         (prediction,) = json.loads(capsys.readouterr().out)["predictions"]
         assert any(note.startswith("cut off: ") for note in prediction["notes"])
+
+    def test_an_avi_too_says_so_whether_asked_as_a_whole_or_along_its_time(
+        self, place: Place, cut_off: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        avi = place.folder / "cut.avi"
+        with av.open(str(avi), "w") as target:
+            stream: Any = target.add_stream("mpeg4", rate=10)
+            stream.width, stream.height, stream.pix_fmt, stream.gop_size = 64, 64, "yuv420p", 5
+            for image in block_over_texture(40, step_px=1):
+                target.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+            target.mux(stream.encode(None))
+        content = avi.read_bytes()
+        avi.write_bytes(content[: (content.index(b"movi") + len(content)) // 2])
+        for more in (("--views", "1x1"), ("--timeline", "--window", "0.5")):
+            assert run(place.predict(avi, more=more)) == 0
+            lines = [line for line in capsys.readouterr().err.splitlines() if "cut off" in line]
+            assert len(lines) == 1
+            assert lines[0].startswith(f"openmov: {avi}: cut off: 4.0 s are promised, its data ends at ")
 
     def test_a_whole_one_says_nothing(self, place: Place, cut_off: Path, capsys: pytest.CaptureFixture[str]) -> None:
         assert run(place.predict(cut_off.with_name("whole.mkv"), more=("--views", "1x1"))) == 0

@@ -17,7 +17,7 @@ from torch import Tensor
 from openmov.config.schema import AudioConfig
 from openmov.data.moving import FrameChunk, SoundWindows, frame_chunks, grid_times, middle_crop
 from openmov.data.pictures import PictureSettings
-from openmov.media.decode import FrameStream, MediaInfo
+from openmov.media.decode import FrameStream, MediaInfo, cut_notes
 from openmov.media.windows import Span, WindowGrid
 from openmov.types import JointEmbeddings, Modality
 
@@ -98,7 +98,8 @@ class WindowStream:
                 if window is None:
                     break
                 yield window
-            self.notes = () if frames is None else frames.notes
+            cut = [] if frames is None or self._info.video is None else cut_notes(self._info.video)
+            self.notes = () if frames is None else (*cut, *frames.notes)
 
     def _window(self, index: int, frames: "_Frames | None", sound: SoundWindows | None) -> EmbeddedWindow | None:
         """None where the file holds nothing of it: it has broken off before."""

@@ -20,7 +20,7 @@ from openmov.data.records import Record
 from openmov.data.segment import file_facts, span_within
 from openmov.data.sound import SoundReader
 from openmov.errors import DecodeError
-from openmov.media.decode import PLAIN, Decoder, MediaInfo, picture_notes
+from openmov.media.decode import PLAIN, Decoder, MediaInfo, cut_notes, picture_notes
 from openmov.media.sampling import View, ViewSettings, evaluation_views, training_view
 from openmov.modalities.cache import ArrayCache
 from openmov.types import Clip, Modality
@@ -78,7 +78,8 @@ class ClipReader:
     def evaluation_clip(self, record: Record) -> Clip:
         """All views of a test: num_clips x num_crops, and as many windows of sound. Raises DecodeError."""
         info = file_facts(record.path, self.decoder)
-        notes: list[str] = [] if info.video is None or not self._sees else picture_notes(info.video)
+        seen = info.video if self._sees else None
+        notes = [] if seen is None else [*cut_notes(seen), *picture_notes(seen)]
         sound = self.sound.evaluation_windows(record, info, self._num_views, notes) if self._hears else None
         return self._clip(record, self._evaluation_views(record, info), sound, notes)
 
@@ -90,7 +91,7 @@ class ClipReader:
         """
         info, files = file_facts(record.path, self.decoder), FileEntries(self.cache, record.path)
         views = self._all_views(record, info, training=training)
-        notes: list[str] = []
+        notes = [] if info.video is None or not views else cut_notes(info.video)
         hears = self._hears and self.sound.store(
             record, info, self._num_views, training=training, entries=files, notes=notes
         )

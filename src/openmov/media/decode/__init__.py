@@ -14,7 +14,7 @@ All times are seconds on the file's own clock, which starts where the earliest o
 pictures and sound that belong together have the same time. It knows nothing of clips, crops, labels or networks.
 """
 
-from openmov.media.decode.check import MediaCheck, check_media, picture_notes
+from openmov.media.decode.check import MediaCheck, check_media, cut_notes, picture_notes
 from openmov.media.decode.decoder import PLAIN, PYAV, Decoder, GuardedDecoder, PlainDecoder, limited_decoder
 from openmov.media.decode.frame_stream import FrameStream, StreamedFrame
 from openmov.media.decode.frames import FramePairs, Frames, read_frame_pairs, read_frames
@@ -45,6 +45,7 @@ __all__ = [
     "VideoStream",
     "Waveform",
     "check_media",
+    "cut_notes",
     "limited_decoder",
     "picture_notes",
     "probe",

@@ -90,10 +90,10 @@ def _faults(kind: str, info: MediaInfo, tally: _Tally) -> list[str]:
     stream = info.video if kind == "video" else info.audio
     assert stream is not None
     faults = []
-    if stream.end_seconds - tally.end_seconds > _CUT_OFF_SECONDS:
-        faults.append(
-            f"cut off: its {kind} promises {stream.end_seconds:.1f} s, its data ends at {tally.end_seconds:.1f} s"
-        )
+    counted = info.video.counted_end_seconds if kind == "video" and info.video is not None else None
+    promised = counted or stream.end_seconds
+    if promised - tally.end_seconds > _CUT_OFF_SECONDS:
+        faults.append(f"cut off: its {kind} promises {promised:.1f} s, its data ends at {tally.end_seconds:.1f} s")
     if tally.num_damaged:
         faults.append(f"{tally.num_damaged} damaged {kind} packet{'s' if tally.num_damaged > 1 else ''}")
     return faults
@@ -123,6 +123,14 @@ def _geometry_notes(video: VideoStream) -> list[str]:
     if video.pixel_aspect != 1:
         notes.append(f"stored with pixels {video.pixel_aspect:.3g} times as wide as high")
     return notes
+
+
+def cut_notes(video: VideoStream) -> list[str]:
+    """Says of an AVI file that it holds fewer pictures than its header counts; the other kinds say so when read."""
+    counted = video.counted_end_seconds
+    if counted is None or counted - video.end_seconds <= _CUT_OFF_SECONDS:
+        return []
+    return [f"cut off: {counted:.1f} s are promised, its data ends at {video.end_seconds:.1f} s"]
 
 
 def picture_notes(video: VideoStream) -> list[str]:

@@ -38,6 +38,9 @@ class VideoStream:
     """Whether stored pictures are mirrored left to right before they are turned (done for you)."""
     interlaced: bool = False
     """Whether a picture holds two moments in alternate lines: what moves is combed. They are shown as they are."""
+    counted_end_seconds: float | None = None
+    """For an AVI file that is cut off, when the last one would go by the count in the header; `end_seconds` is then
+    that of the last picture there is."""
     hdr: Literal["PQ", "HLG"] | None = None
     """The brightness curve of high dynamic range, if it has one. Its pictures are shown as if they had none: flat."""
 
@@ -106,6 +109,7 @@ def _video_stream(source: Source) -> VideoStream | None:
         pixel_aspect=float(usable_aspect(stream.sample_aspect_ratio)),
         mirrored=geometry.mirrored,
         interlaced=bool(frame.interlaced_frame),
+        counted_end_seconds=source.counted_end_seconds(stream),
         hdr=_HDR_CURVES.get(int(frame.color_trc)),
     )
 
@@ -142,7 +146,7 @@ def _end_seconds(source: Source, stream: Any) -> float:
     if promised is not None:
         return promised
     container = source.container
-    if container.duration:
+    if container.duration and source.counted_end_seconds(stream) is None:
         end = (container.start_time or 0) + container.duration
         return float(end / av.time_base) - source.origin_seconds
     return max(_last_end_seconds(source, stream), source.start_seconds(stream))

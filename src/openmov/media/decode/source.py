@@ -107,12 +107,25 @@ class Source:
 
     def promised_end_seconds(self, stream: Any) -> float | None:
         """Where `stream` ends by its header, whatever the file really holds; None if its header does not say."""
+        if self.counted_end_seconds(stream) is not None:
+            return None
         if stream.duration is not None and stream.duration > 0:
             return self.start_seconds(stream) + float(stream.duration * stream.time_base)
         tag = re.match(r"(\d+):(\d+):(\d+\.?\d*)", stream.metadata.get("DURATION", ""))
         if tag is None:
             return None
         return int(tag[1]) * 3600 + int(tag[2]) * 60 + float(tag[3]) - self.origin_seconds
+
+    def counted_end_seconds(self, stream: Any) -> float | None:
+        """Where pictures end by the count in the header of an AVI file that is cut off; None for any other file.
+
+        In AVI the stream's own length is then FFmpeg's guess from the bytes there are, and no promise of the file.
+        """
+        if self.container.format.name != "avi" or stream.type != "video" or not stream.duration:
+            return None
+        if stream.frames <= stream.duration + 1:
+            return None
+        return self.start_seconds(stream) + float(stream.frames * stream.time_base)
 
     def _origin_seconds(self) -> float:
         streams = [stream for stream in (self.video, self.audio) if stream is not None]

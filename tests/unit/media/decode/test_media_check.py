@@ -8,7 +8,7 @@ from typing import Any
 import av
 import pytest
 
-from openmov.media.decode import check_media
+from openmov.media.decode import check_media, cut_notes
 from openmov.media.encode import write_clip
 
 Any_ = Callable[..., Any]
@@ -82,6 +82,24 @@ def test_a_file_cut_off_is_a_fault(tmp_path: Path, clip: Path, moov_first: Any_)
     faults = check_media(tmp_path / "cut.mp4").faults
     assert any("cut off: its video promises 4.0 s" in fault for fault in faults)
     assert any("sound promises" in fault for fault in faults)
+
+
+def test_an_avi_cut_off_is_known_by_the_count_in_its_header(
+    tmp_path: Path, numbered_images: Any_, write_video: Any_
+) -> None:
+    whole, cut = tmp_path / "whole.avi", tmp_path / "cut.avi"
+    write_video(whole, numbered_images(50), 10, "mpeg4", "yuv420p", {"g": "5"})
+    data = whole.read_bytes()
+    start = data.index(b"movi")
+    cut.write_bytes(data[: start + (len(data) - start) // 2])
+    assert check_media(whole).faults == ()
+    fault, *_ = check_media(cut).faults
+    assert fault.startswith("cut off: its video promises 5.0 s, its data ends at ")
+    video = check_media(cut).info.video  # type: ignore[union-attr]
+    assert video is not None
+    assert video.end_seconds < 4  # views are taken from what there is
+    assert cut_notes(video) == [f"cut off: 5.0 s are promised, its data ends at {video.end_seconds:.1f} s"]
+    assert cut_notes(check_media(whole).info.video) == []  # type: ignore[union-attr, arg-type]
 
 
 def test_damaged_packets_are_found_by_looking_deep(tmp_path: Path, clip: Path) -> None:
