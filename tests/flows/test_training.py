@@ -13,11 +13,11 @@ import torch
 
 from openmov.errors import StorageError
 from openmov.runtime import checkpoint
-from openmov.runtime.checkpoint import is_checkpoint, load_checkpoint, load_resume_state
+from openmov.runtime.checkpoint import CheckpointHeader, is_checkpoint, load_checkpoint, load_resume_state
 from openmov.runtime.run_folder import RunFolder
+from openmov.training import saving
 from openmov.training.loop import train
 from openmov.training.reading import ClipSource
-from openmov.training.saving import RunCheckpoints
 from tiny_training import (
     PROVENANCE,
     Killed,
@@ -32,6 +32,7 @@ from tiny_training import (
 )
 
 CLIPS = 21  # two epochs of three steps (8, 8 and 5 clips) of two micro-batches each: twelve readings
+HERE = Path(__file__).parent
 HELD_OUT = TinyClips(40, offset=5000)
 
 
@@ -142,23 +143,23 @@ def test_stopped_in_validation(tmp_path: Path, straight: RunFolder, epoch: int, 
     assert_same_run(path, straight)
 
 
-@pytest.mark.parametrize("method", ["save_best", "save_epoch", "save_last"])
+@pytest.mark.parametrize("kind", ["best", "epoch", "last"])
 @pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.parametrize("call", [0, 1])
 def test_killed_around_a_checkpoint(
-    tmp_path: Path, straight: RunFolder, monkeypatch: pytest.MonkeyPatch, method: str, when: str, call: int
+    tmp_path: Path, straight: RunFolder, monkeypatch: pytest.MonkeyPatch, kind: str, when: str, call: int
 ) -> None:
-    path, calls, original = tmp_path / "run", iter(range(99)), getattr(RunCheckpoints, method)
+    path, calls, original = tmp_path / "run", iter(range(99)), saving.save_checkpoint
 
-    def killed(*arguments: object) -> None:
-        now = next(calls) == call
+    def killed(folder: Path, tensors: object, header: CheckpointHeader, resume: object = None) -> None:
+        now = header.kind == kind and next(calls) == call
         if when == "after" or not now:
-            original(*arguments)
+            original(folder, tensors, header, resume)  # type: ignore[arg-type]
         if now:
             raise Killed
 
     with monkeypatch.context() as patched:
-        patched.setattr(RunCheckpoints, method, killed)
+        patched.setattr(saving, "save_checkpoint", killed)
         with pytest.raises(Killed):
             run(path, TinyClips(CLIPS))
     run(path, TinyClips(CLIPS), resume=True)
@@ -220,7 +221,7 @@ flow.run(Path(sys.argv[1]), Slow(flow.CLIPS), resume=True, checkpoint_seconds=0.
 
 def test_killed_by_the_system(tmp_path: Path, straight: RunFolder) -> None:
     path = tmp_path / "run"
-    search = os.pathsep.join([str(Path(__file__).parent), str(Path(__file__).parents[1])])
+    search = os.pathsep.join([str(HERE), str(HERE.parent), os.environ.get("PYTHONPATH", "")])
     with subprocess.Popen(
         [sys.executable, "-c", _PROGRAM, str(path)], env={**os.environ, "PYTHONPATH": search}
     ) as process:

@@ -220,6 +220,10 @@ class TrainingConfig(_Section):
     """Of new weights, order of clips and views."""
     keep_epochs: bool = False
     """Keep the trained weights of every epoch, for accuracy over epochs measured afterwards."""
+    keep_last: PositiveInt = 1
+    """Checkpoints that can be gone on from: the newest (`last`), and those before it in `previous`."""
+    stall_seconds: PositiveFloat | None = 600.0
+    """A training that waits so long for its next clips stops and names the file in hand; None waits for ever."""
 
 
 class PredictionConfig(_Section):

@@ -11,6 +11,7 @@ from openmov.data.batching import collate
 from openmov.data.reader import ClipReader
 from openmov.data.records import Record
 from openmov.errors import DecodeError
+from openmov.runtime.daemon_pool import DaemonPool
 from openmov.types import Clip, ClipBatch
 
 
@@ -29,7 +30,9 @@ class TrainingClips:
 
     def __init__(self, reader: ClipReader, records: Sequence[Record], seed: int, workers: int = 1) -> None:
         self._reader, self._records, self._seed = reader, tuple(records), seed
-        self._pool = ThreadPoolExecutor(max(1, workers), thread_name_prefix="openmov-read")
+        self._pool = DaemonPool(workers, "openmov-read")
+        self._files = {record.video_id: str(record.path) for record in self._records}
+        self._in_hand: dict[int, None] = {}
 
     def __len__(self) -> int:
         return len(self._records)
@@ -38,9 +41,21 @@ class TrainingClips:
         """The clips at these positions as augmented in `epoch`. Raises DecodeError."""
 
         def read(index: int) -> Clip:
-            return self._reader.training_clip(self._records[index], epoch, self._seed)
+            self._in_hand[index] = None
+            try:
+                return self._reader.training_clip(self._records[index], epoch, self._seed)
+            finally:
+                self._in_hand.pop(index, None)
 
-        return collate(list(self._pool.map(read, indices)), self._reader.modalities)
+        return collate(self._pool.map(read, indices), self._reader.modalities)
+
+    def file_of(self, video_id: str) -> str:
+        """Where a clip is read from."""
+        return self._files[video_id]
+
+    def files_in_hand(self) -> tuple[str, ...]:
+        """What is being read at this moment, the longest first."""
+        return tuple(str(self._records[index].path) for index in tuple(self._in_hand))
 
 
 def evaluation_batches(

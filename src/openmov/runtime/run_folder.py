@@ -4,7 +4,7 @@
     recipe.json      the recipe, readable as a recipe
     metrics.jsonl    one line a step, one an epoch
     tensorboard/     the same as curves
-    checkpoints/     last, best, epochs/000 ...
+    checkpoints/     last, best, epochs/000 ..., previous/00000120 ...
     results/         reports
 
 Knows nothing of recipes or training: a run is told from another by its fingerprint, whatever that was made of.
@@ -106,6 +106,11 @@ class RunFolder:
     def last(self) -> Path:
         """Checkpoint that training can be resumed from."""
         return self.path / "checkpoints" / "last"
+
+    @property
+    def previous(self) -> Path:
+        """Folder of those that `last` replaced, by their step, as far as they are kept."""
+        return self.path / "checkpoints" / "previous"
 
     @property
     def best(self) -> Path:

@@ -20,7 +20,7 @@ from openmov.runtime.atomic import storage_errors
 from openmov.runtime.run_folder import RunFolder
 from openmov.training.interrupts import interrupts_deferred
 
-TIMINGS = ("clips_per_second", "data_wait_share")
+TIMINGS = ("clips_per_second", "data_wait_share", "memory_bytes")
 """The only fields that differ between two runs of one recipe."""
 
 

@@ -5,10 +5,11 @@
     after each epoch
         validation -> a line of metrics -> best, epochs/000, last
 
-Between two updates everything that decides what follows is the weights, the optimiser, torch's random state and one
-`Position`. The checkpoint `last` holds these; it is written at intervals, after every epoch, and on Ctrl-C. The order
-of clips, and everything random about a clip, are functions of (seed, epoch, video id). With several processes each
-looks at its part of every step's clips and all take the same step; the first alone writes files and talks.
+Between two updates everything that decides what follows is the weights, the optimiser and one `Position`: torch's
+generator is seeded anew for every step, and the order of clips, and everything random about a clip, are functions of
+(seed, epoch, video id). The checkpoint `last` holds these; it is taken at intervals, after every epoch, and on Ctrl-C,
+and written beside the training. With several processes each looks at its part of every step's clips and all take the
+same step; the first alone writes files and talks.
 Knows no model, no files and no class names: it meets them as a network, a ClipSource and an Objective.
 """
 
@@ -17,7 +18,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
-from typing import Generic, Protocol, TypeVar, cast, runtime_checkable
+from typing import Generic, cast
 
 import torch
 from torch import nn
@@ -27,34 +28,23 @@ from openmov.errors import ManifestError, OpenMovError, RunFolderError
 from openmov.runtime.checkpoint import Provenance, is_checkpoint
 from openmov.runtime.distributed import ALONE, World
 from openmov.runtime.run_folder import RunFolder
+from openmov.training.background import BackgroundWriter
 from openmov.training.interrupts import interrupts_deferred
 from openmov.training.log import Log, NoLog, open_log
+from openmov.training.network import Network, Trainable
 from openmov.training.objective import Objective
 from openmov.training.optimizer import build_optimizer, learning_rate, set_learning_rate, trained_parameters
 from openmov.training.order import Plan, Step
+from openmov.training.pace import Pace
 from openmov.training.progress import TrainingProgress
 from openmov.training.reading import ClipSource, read_ahead
-from openmov.training.saving import RunCheckpoints, TrainedWeights
-from openmov.training.state import Position, random_state, random_state_kept, set_random_state
-from openmov.training.step import add_gradients, not_finite
+from openmov.training.saving import RunCheckpoints
+from openmov.training.state import Position, random_state_kept, seed_step
+from openmov.training.step import NotFiniteError, StepLoss, add_gradients
 from openmov.training.together import add_up
-from openmov.types import ClipBatch, JointEmbeddings
+from openmov.types import ClipBatch
 
-
-@runtime_checkable
-class Trainable(TrainedWeights, Protocol):
-    """An `nn.Module` that embeds clips and knows which of its weights train."""
-
-    def __call__(self, batch: ClipBatch) -> JointEmbeddings:
-        """One row a clip: training has one view each."""
-        ...
-
-    def train(self, mode: bool = True) -> object:
-        """As nn.Module's."""
-        ...
-
-
-Network = TypeVar("Network", bound=Trainable)
+__all__ = ["Trainable", "TrainingSummary", "train"]
 
 
 @dataclass(frozen=True)
@@ -95,13 +85,13 @@ def train(
 
     `validate` gets the network in eval mode, without gradients, after every epoch; more is better, and without it the
     newest epoch is the best. With `resume` the training goes on from the checkpoint `last`, from the start if a run
-    was stopped before its first one; a finished one returns at once. `last` is written every `checkpoint_seconds`,
-    after every epoch, and on Ctrl-C, which is raised again. Every process of `world` calls this with the same arguments
-    and a `folder` all of them see; `validate` must give all of them the same value.
+    was stopped before its first one; a finished one returns at once. `last` is taken every `checkpoint_seconds`,
+    after every epoch, and on Ctrl-C, which is raised again when it is written. Every process of `world` calls this with
+    the same arguments and a `folder` all of them see; `validate` must give all of them the same value.
 
     Raises ManifestError for clips without label or without any modality that is trained, VocabularyError for labels
-    that are not base, OpenMovError naming the videos for a loss that is not finite, CheckpointError and RunFolderError
-    where the folder does not fit, and StorageError.
+    that are not base, OpenMovError naming the files for a loss that is not finite or a clip that does not come,
+    CheckpointError and RunFolderError where the folder does not fit, and StorageError.
     """
     if not len(source):
         raise ManifestError("training", "there is no clip to train on", "check the manifest's split and labels")
@@ -109,14 +99,17 @@ def train(
     if not parameters:
         raise OpenMovError("training", "the network has no weight that trains", "raise model.trainable_layers")
     device = next(iter(parameters.values())).device
-    with folder.locked() if world.first else nullcontext(), random_state_kept(device):
-        torch.manual_seed(config.seed)
+    with folder.locked() if world.first else nullcontext(), random_state_kept(device), BackgroundWriter() as writer:
         begun = is_checkpoint(folder.last)
         if begun and not resume:
             raise RunFolderError(folder.path, "a training has begun there", "give --resume, or choose another --out")
         optimizer = build_optimizer(parameters, config)
-        checkpoints = RunCheckpoints(folder, provenance, model, optimizer, parameters, writes=world.first)
-        run = _Run(model, source, objective, config, optimizer, checkpoints, validate, checkpoint_seconds, world)
+        checkpoints = RunCheckpoints(
+            *(folder, provenance, model, optimizer, parameters, writer), keep_last=config.keep_last, writes=world.first
+        )
+        run = _Run(
+            model, source, objective, config, optimizer, checkpoints, writer, validate, checkpoint_seconds, world
+        )
         if begun:
             run.restore()
         run.refuse_different_starts(folder)
@@ -134,26 +127,25 @@ class _Run(Generic[Network]):
         config: TrainingConfig,
         optimizer: torch.optim.Optimizer,
         checkpoints: RunCheckpoints,
+        writer: BackgroundWriter,
         validate: Callable[[Network], float] | None,
         checkpoint_seconds: float,
         world: World,
     ) -> None:
         self.model, self.source, self.objective, self.config = model, source, objective, config
-        self.optimizer, self.checkpoints = optimizer, checkpoints
+        self.optimizer, self.checkpoints, self.writer = optimizer, checkpoints, writer
         self.validate, self.checkpoint_seconds, self.world = validate, checkpoint_seconds, world
         micro_batch_size = config.micro_batch_size or config.batch_size
         self.plan = Plan(len(source), config.epochs, config.batch_size, micro_batch_size, config.seed, world)
         self.warmup_steps = round(config.warmup_epochs * self.plan.steps_per_epoch)
         self.weights = [weight for group in optimizer.param_groups for weight in group["params"]]
         self.device = self.weights[0].device
-        self.position, self.random = Position(), random_state(self.device)
+        self.position = Position()
         self.saved_step, self.saved_at = 0, time.monotonic()
-        self.stepped_at = self.saved_at
-        self.wait_seconds = 0.0
+        self.pace = Pace(self.device)
 
     def restore(self) -> None:
-        self.position, self.random = self.checkpoints.restore()
-        set_random_state(self.random, self.device)
+        self.position = self.checkpoints.restore()
         self.saved_step = self.position.step
 
     def refuse_different_starts(self, folder: RunFolder) -> None:
@@ -178,50 +170,61 @@ class _Run(Generic[Network]):
         return open_log(folder, before.metrics_bytes, before.step) if self.world.first else nullcontext(NoLog())
 
     def _epochs_saved_on_interrupt(self, log: Log, display: TrainingProgress) -> None:
+        steps = self.plan.steps_from(self.position.step)
         try:
-            with read_ahead(self.source, self.plan.steps_from(self.position.step)) as batches:
+            with read_ahead(self.source, steps, self.config.stall_seconds) as batches:
                 while self.position.epochs_done < self.config.epochs:
                     self._epoch(batches, log, display)
+            self.writer.wait()
         except (KeyboardInterrupt, OpenMovError):
             if self.position.step > self.saved_step:
                 self._save_last()
+            self.writer.wait()
             raise
 
     def _epoch(self, batches: Iterator[ClipBatch], log: Log, display: TrainingProgress) -> None:
         self.model.train()
-        self.stepped_at = time.monotonic()
+        self.pace.restart()
         for step in self.plan.epoch_steps(self.position.epochs_done, self.position.step):
+            self.writer.look()
             self._step(step, batches, log, display)
             if time.monotonic() - self.saved_at >= self.checkpoint_seconds:
                 self._save_last()
         self._finish_epoch(log, display)
 
     def _step(self, step: Step, batches: Iterator[ClipBatch], log: Log, display: TrainingProgress) -> None:
-        self.optimizer.zero_grad(set_to_none=True)
-        ours = add_gradients(self.model, self.objective, step, batches, self.config, self.device)
-        result = add_up(self.world, self.weights, ours)
-        norm = self._clipped_norm(result.video_ids)
-        peak, warmup_rate = self.config.learning_rate, self.config.warmup_rate
-        rate = learning_rate(step.index, self.plan.total_steps, self.warmup_steps, peak, warmup_rate)
+        result, norm = self._gradients(step, batches)
+        rate = self._rate(step)
         set_learning_rate(self.optimizer, rate)
-        seconds = max(1e-9, time.monotonic() - self.stepped_at)
-        self.stepped_at += seconds
-        self.wait_seconds += result.wait_seconds
+        pace = self.pace.step(step.size, result.wait_seconds)
         loss, done = result.loss_sum / step.size, step.index + 1
-        speed = {"clips_per_second": step.size / seconds, "data_wait_share": min(1.0, result.wait_seconds / seconds)}
         record = {"step": done, "epoch": step.epoch, "loss": loss, **result.by_modality}
-        metrics_bytes = log.write(record | {"learning_rate": rate, "gradient_norm": norm} | speed, done)
+        metrics_bytes = log.write(record | {"learning_rate": rate, "gradient_norm": norm} | pace.figures, done)
         loss_sum = self.position.loss_sum + result.loss_sum
         with interrupts_deferred():  # weights and position change together, or not at all
             self.optimizer.step()
-            self.random = random_state(self.device)
             self.position = replace(self.position, step=done, metrics_bytes=metrics_bytes, loss_sum=loss_sum)
-        display.step(done, loss, seconds=seconds, **speed)
+        display.step(done, loss, pace)
+
+    def _rate(self, step: Step) -> float:
+        peak, warmup_rate = self.config.learning_rate, self.config.warmup_rate
+        return learning_rate(step.index, self.plan.total_steps, self.warmup_steps, peak, warmup_rate)
+
+    def _gradients(self, step: Step, batches: Iterator[ClipBatch]) -> tuple[StepLoss, float]:
+        """The gradients of the step's mean loss, in all processes; the losses, and the gradients' norm."""
+        self.optimizer.zero_grad(set_to_none=True)
+        seed_step(self.config.seed, step.index, self.world.rank)
+        try:
+            ours = add_gradients(self.model, self.objective, step, batches, self.config, self.device)
+            result = add_up(self.world, self.weights, ours)
+            return result, self._clipped_norm(result.video_ids)
+        except NotFiniteError as error:
+            raise error.naming_files(self.source) from None
 
     def _clipped_norm(self, video_ids: tuple[str, ...]) -> float:
         norm = nn.utils.get_total_norm([weight.grad for weight in self.weights if weight.grad is not None])
         if not math.isfinite(float(norm)):
-            raise not_finite("gradient", video_ids)
+            raise NotFiniteError("gradient", video_ids)
         if self.config.gradient_clip is not None:
             nn.utils.clip_grads_with_norm_(self.weights, self.config.gradient_clip, norm)
         return float(norm)
@@ -234,11 +237,10 @@ class _Run(Generic[Network]):
         best = value is None or done.best_value is None or value > done.best_value
         if best:
             done = replace(done, best_epoch=epoch, best_value=value)
-            self.checkpoints.save_best(done, {"epoch_loss": loss, "validation": value})
-        if self.config.keep_epochs:
-            self.checkpoints.save_epoch(done, {"epoch_loss": loss, "validation": value})
+        metrics = {"epoch_loss": loss, "validation": value}
+        self.checkpoints.save_epoch(done, metrics, best=best, epoch=self.config.keep_epochs)
         self.position = done
-        self._save_last()
+        self.saved_step, self.saved_at = step, time.monotonic()
         display.epoch(epoch, loss, value, best)
 
     def _validation(self) -> float | None:
@@ -252,7 +254,7 @@ class _Run(Generic[Network]):
         return value
 
     def _save_last(self) -> None:
-        self.checkpoints.save_last(self.position, self.random)
+        self.checkpoints.save_last(self.position)
         self.saved_step, self.saved_at = self.position.step, time.monotonic()
 
     def _summary(self, before: Position, seconds: float) -> TrainingSummary:
@@ -265,5 +267,5 @@ class _Run(Generic[Network]):
             best_validation=self.position.best_value,
             seconds=seconds,
             clips_per_second=clips / max(seconds, 1e-9),
-            data_wait_share=self.wait_seconds / max(seconds, 1e-9),
+            data_wait_share=self.pace.wait_seconds / max(seconds, 1e-9),
         )

@@ -1,4 +1,5 @@
-"""Shows a training to the person in front of it: a bar for the epoch on a terminal, and one line an epoch anywhere.
+"""Shows a training to the person in front of it: a bar for the epoch on a terminal, a line a minute where there is none
+(a log file), and one line an epoch anywhere.
 
 Everything goes to stderr. Knows nothing of what is trained.
 """
@@ -9,7 +10,10 @@ from types import TracebackType
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
+from openmov.training.pace import StepPace
+
 _SMOOTHING = 0.95
+_LINE_SECONDS = 60.0
 
 
 class TrainingProgress:
@@ -20,7 +24,7 @@ class TrainingProgress:
         self._epochs = epochs
         self._steps_per_epoch = steps_per_epoch
         self._step_seconds: float | None = None
-        self._started = time.monotonic()
+        self._started = self._said_at = time.monotonic()
         columns = (TextColumn("epoch {task.fields[epoch]}"), BarColumn(), MofNCompleteColumn())
         self._bar = Progress(
             *columns, TextColumn("{task.fields[figures]}"), console=self._console, disable=not self._console.is_terminal
@@ -36,18 +40,21 @@ class TrainingProgress:
     ) -> None:
         self._bar.stop()
 
-    def step(
-        self, steps_done: int, loss: float, clips_per_second: float, data_wait_share: float, seconds: float
-    ) -> None:
-        """After every step; `steps_done` counts over the whole training, `seconds` is what this step took."""
-        before = seconds if self._step_seconds is None else self._step_seconds
-        self._step_seconds = _SMOOTHING * before + (1 - _SMOOTHING) * seconds
+    def step(self, steps_done: int, loss: float, pace: StepPace) -> None:
+        """After every step; `steps_done` counts over the whole training."""
+        before = pace.seconds if self._step_seconds is None else self._step_seconds
+        self._step_seconds = _SMOOTHING * before + (1 - _SMOOTHING) * pace.seconds
         epoch, done = divmod(steps_done - 1, self._steps_per_epoch)
         left = duration((self._epochs * self._steps_per_epoch - steps_done) * self._step_seconds)
         figures = (
-            f"loss {loss:.3f}  {clips_per_second:.1f} clips/s  waiting for data {data_wait_share:.0%}  {left} left"
+            f"loss {loss:.3f}  {pace.clips_per_second:.1f} clips/s  waiting for data {pace.data_wait_share:.0%}  "
+            f"{pace.memory_bytes / 1e9:.1f} GB  {left} left"
         )
         self._bar.update(self._task, completed=done + 1, epoch=f"{epoch + 1}/{self._epochs}", figures=figures)
+        if not self._console.is_terminal and time.monotonic() - self._said_at >= _LINE_SECONDS:
+            self._said_at = time.monotonic()
+            line = f"epoch {epoch + 1}/{self._epochs}  step {done + 1}/{self._steps_per_epoch}  {figures}"
+            self._console.print(line, soft_wrap=True)
 
     def epoch(self, epoch: int, loss: float, validation: float | None, best: bool) -> None:
         """After every epoch, counted from 0."""

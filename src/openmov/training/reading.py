@@ -11,6 +11,7 @@ from typing import Protocol, runtime_checkable
 
 import torch
 
+from openmov.errors import OpenMovError
 from openmov.training.order import Step
 from openmov.types import ClipBatch
 
@@ -35,11 +36,27 @@ class ClipSource(Protocol):
         ...
 
 
+@runtime_checkable
+class NamesFiles(Protocol):
+    """A ClipSource that knows which files its clips come from, for messages."""
+
+    def file_of(self, video_id: str) -> str:
+        """Where a clip is read from."""
+        ...
+
+    def files_in_hand(self) -> tuple[str, ...]:
+        """What is being read at this moment, the longest first. Called on any thread."""
+        ...
+
+
 @contextmanager
-def read_ahead(source: ClipSource, steps: Iterable[Step]) -> Iterator[Iterator[ClipBatch]]:
+def read_ahead(
+    source: ClipSource, steps: Iterable[Step], stall_seconds: float | None = None
+) -> Iterator[Iterator[ClipBatch]]:
     """Yields the micro-batches of `steps` in order, reading at most two ahead on a background thread.
 
-    What goes wrong there is raised here, when the batch it befell is asked for.
+    What goes wrong there is raised here, when the batch it befell is asked for. Raises OpenMovError, naming the files
+    in hand, where that batch does not come within `stall_seconds`; None waits for ever.
     """
     ready: queue.Queue[ClipBatch | BaseException] = queue.Queue(maxsize=_AHEAD)
     stop = threading.Event()
@@ -56,7 +73,7 @@ def read_ahead(source: ClipSource, steps: Iterable[Step]) -> Iterator[Iterator[C
     thread = threading.Thread(target=fill, name="openmov-read-ahead", daemon=True)
     thread.start()
     try:
-        yield _received(ready)
+        yield _received(ready, source, stall_seconds)
     finally:
         stop.set()
         thread.join(_GOODBYE_SECONDS)  # a source that hangs must not keep an interrupted training from ending
@@ -77,9 +94,26 @@ def _put(ready: queue.Queue[ClipBatch | BaseException], item: ClipBatch | BaseEx
     return False
 
 
-def _received(ready: queue.Queue[ClipBatch | BaseException]) -> Iterator[ClipBatch]:
+def _received(
+    ready: queue.Queue[ClipBatch | BaseException], source: ClipSource, stall_seconds: float | None
+) -> Iterator[ClipBatch]:
     while True:
-        item = ready.get()
+        try:
+            item = ready.get(timeout=stall_seconds)
+        except queue.Empty:
+            raise _stalled(source, stall_seconds or 0.0) from None
         if isinstance(item, BaseException):
             raise item
         yield item
+
+
+def _stalled(source: ClipSource, seconds: float) -> OpenMovError:
+    files = source.files_in_hand() if isinstance(source, NamesFiles) else ()
+    what = f"no clip came for {seconds:g} s" + (f"; being read: {shown(files)}" if files else "")
+    mend = "look at that file and its disk, then go on with --resume, or raise training.stall_seconds"
+    return OpenMovError("training", what, mend)
+
+
+def shown(names: Sequence[str]) -> str:
+    """The first five, and how many more there are."""
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")

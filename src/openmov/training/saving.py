@@ -1,42 +1,46 @@
-"""Writes the three kinds of checkpoint of a run, and takes `last` back.
+"""The three kinds of checkpoint of a run: `last` to go on from, `best` by validation, `epochs/000` ... where asked for.
 
-    last            weights, optimiser, random state, position: the training can go on from it
-    best, epochs/N  the weights that train, and nothing else
-
+Weights, optimiser and position are copied to the processor's memory between two steps and written beside the training.
+At an epoch's end `best` and `epochs/000` are written before `last`: a kill in between validates that epoch again. Of
+the ones that `last` replaces, `previous/` keeps as many as the recipe asks for, as links: no byte is written twice.
 Knows nothing of losses or clips.
 """
 
+import shutil
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Protocol, runtime_checkable
+from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
+from openmov.runtime.atomic import linked_copy
 from openmov.runtime.checkpoint import (
     CheckpointHeader,
     Provenance,
+    is_checkpoint,
     load_checkpoint,
+    load_header,
     load_resume_state,
     require_match,
     save_checkpoint,
 )
 from openmov.runtime.run_folder import RunFolder
+from openmov.training.background import BackgroundWriter
+from openmov.training.network import TrainedWeights
 from openmov.training.optimizer import load_optimizer_tensors, optimizer_tensors
-from openmov.training.state import Position, join_resume_state, split_resume_state
+from openmov.training.state import Position
+
+_OPTIMIZER = "optimizer/"
 
 
-@runtime_checkable
-class TrainedWeights(Protocol):
-    """Something whose trained weights can be taken out and put back."""
+@dataclass(frozen=True)
+class _Snapshot:
+    """A training between two steps, in memory that no step changes."""
 
-    def trained_state(self) -> dict[str, Tensor]:
-        """The weights that require gradient, by name."""
-        ...
-
-    def load_trained_state(self, state: Mapping[str, Tensor]) -> None:
-        """Takes exactly those weights back. Raises CheckpointError for others."""
-        ...
+    position: Position
+    weights: Mapping[str, Tensor]
+    optimizer: Mapping[str, Tensor]
 
 
 class RunCheckpoints:
@@ -49,46 +53,44 @@ class RunCheckpoints:
         model: TrainedWeights,
         optimizer: torch.optim.Optimizer,
         parameters: Mapping[str, nn.Parameter],
+        writer: BackgroundWriter,
         *,
+        keep_last: int = 1,
         writes: bool = True,
     ) -> None:
         """With `writes` False nothing is saved: the first process of a job does it for all."""
-        self._writes = writes
-        self._folder = folder
-        self._provenance = provenance
-        self._model = model
-        self._optimizer = optimizer
-        self._parameters = parameters
+        self._folder, self._provenance, self._writer = folder, provenance, writer
+        self._model, self._optimizer, self._parameters = model, optimizer, parameters
+        self._keep_last, self._writes = keep_last, writes
 
-    def save_best(self, position: Position, metrics: Mapping[str, float | None]) -> None:
-        """Raises StorageError."""
-        header = CheckpointHeader("best", self._provenance, position.step, position.epochs_done, metrics)
-        self._save(self._folder.best, self._model.trained_state(), header)
-
-    def save_epoch(self, position: Position, metrics: Mapping[str, float | None]) -> None:
-        """The weights after the epoch just done. Raises StorageError."""
-        header = CheckpointHeader("epoch", self._provenance, position.step, position.epochs_done, metrics)
-        self._save(self._folder.epoch(position.epochs_done - 1), self._model.trained_state(), header)
-
-    def save_last(self, position: Position, random: Mapping[str, Tensor]) -> None:
-        """Everything as it is after `position`. Raises StorageError."""
-        numbers = position.as_metrics()
-        header = CheckpointHeader("last", self._provenance, position.step, position.epochs_done, numbers)
-        state = join_resume_state(random, optimizer_tensors(self._optimizer, self._parameters))
-        self._save(self._folder.last, self._model.trained_state(), header, state)
-
-    def _save(
-        self,
-        path: Path,
-        weights: Mapping[str, Tensor],
-        header: CheckpointHeader,
-        resume: Mapping[str, Tensor] | None = None,
-    ) -> None:
+    def save_last(self, position: Position) -> None:
+        """Everything as it is after `position`. Raises what befell the checkpoint before, such as StorageError."""
         if self._writes:
-            save_checkpoint(path, weights, header, resume)
+            self._writer.wait()  # before the copy, so that there is one at a time
+            snapshot = self._snapshot(position)
+            self._writer.submit(lambda: self._write_last(snapshot))
 
-    def restore(self) -> tuple[Position, dict[str, Tensor]]:
-        """Puts weights and optimiser back; returns position and random state. Raises CheckpointError."""
+    def save_epoch(self, position: Position, metrics: Mapping[str, float | None], *, best: bool, epoch: bool) -> None:
+        """The same at an epoch's end, and before it the weights as the best so far, and as those of the epoch.
+
+        Raises what befell the checkpoint before.
+        """
+        if not self._writes:
+            return
+        self._writer.wait()
+        snapshot = self._snapshot(position)
+
+        def write() -> None:
+            if best:
+                self._write("best", snapshot, metrics)
+            if epoch:
+                self._write("epoch", snapshot, metrics)
+            self._write_last(snapshot)
+
+        self._writer.submit(write)
+
+    def restore(self) -> Position:
+        """Puts weights and optimiser back; returns the position. Raises CheckpointError."""
         weights, header = load_checkpoint(self._folder.last)
         require_match(
             header,
@@ -97,7 +99,44 @@ class RunCheckpoints:
             where=self._folder.last,
         )
         position = Position.from_header(header, self._folder.last)
-        random, optimizer = split_resume_state(load_resume_state(self._folder.last))
+        state = load_resume_state(self._folder.last)
+        moments = {key.removeprefix(_OPTIMIZER): one for key, one in state.items() if key.startswith(_OPTIMIZER)}
         self._model.load_trained_state(weights)
-        load_optimizer_tensors(self._optimizer, self._parameters, optimizer)
-        return position, random
+        load_optimizer_tensors(self._optimizer, self._parameters, moments)
+        return position
+
+    def _snapshot(self, position: Position) -> _Snapshot:
+        moments = optimizer_tensors(self._optimizer, self._parameters)
+        return _Snapshot(position, _copied(self._model.trained_state()), _copied(moments))
+
+    def _write(
+        self, kind: Literal["best", "epoch"], snapshot: _Snapshot, metrics: Mapping[str, float | int | None]
+    ) -> None:
+        position = snapshot.position
+        path = self._folder.best if kind == "best" else self._folder.epoch(position.epochs_done - 1)
+        header = CheckpointHeader(kind, self._provenance, position.step, position.epochs_done, metrics)
+        save_checkpoint(path, snapshot.weights, header)
+
+    def _write_last(self, snapshot: _Snapshot) -> None:
+        position = snapshot.position
+        self._keep_previous(position.step)
+        header = CheckpointHeader("last", self._provenance, position.step, position.epochs_done, position.as_metrics())
+        state = {_OPTIMIZER + name: tensor for name, tensor in snapshot.optimizer.items()}
+        save_checkpoint(self._folder.last, snapshot.weights, header, state)
+
+    def _keep_previous(self, step: int) -> None:
+        """Before `last` is replaced by that of `step`: it joins the previous ones, of which the oldest go."""
+        if self._keep_last > 1 and is_checkpoint(self._folder.last):
+            replaced = load_header(self._folder.last).step
+            if replaced != step:
+                linked_copy(self._folder.last, self._folder.previous / f"{replaced:08d}")
+        kept = sorted(self._folder.previous.glob("[0-9]*")) if self._folder.previous.is_dir() else []
+        older = [path for path in kept if int(path.name) < step]  # later ones are of a course that was left
+        keep = older[-(self._keep_last - 1) :] if self._keep_last > 1 else []
+        for path in kept:
+            if path not in keep:
+                shutil.rmtree(path, ignore_errors=True)
+
+
+def _copied(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: tensor.detach().to("cpu", copy=True) for name, tensor in tensors.items()}

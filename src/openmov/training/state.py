@@ -1,26 +1,26 @@
 """Where a training stands: what must be kept so that it can go on as if nothing had happened.
 
-    weights       what trains                          } tensors of the checkpoint `last`
-    optimiser     its moments, by parameter name       }
-    random state  of torch, for networks with dropout  }
-    Position      steps, epochs, best so far             numbers in its header
+    weights       what trains                     } tensors of the checkpoint `last`
+    optimiser     its moments, by parameter name  }
+    Position      steps, epochs, best so far        numbers in its header
 
+There is no random state to keep: torch's generator is seeded anew for every step from (seed, step, process), and the
+order of clips and everything random about a clip are functions of (seed, epoch, video id).
 Knows nothing of losses or clips.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
+import numpy as np
 import torch
-from torch import Tensor
 
 from openmov.errors import CheckpointError
 from openmov.runtime.checkpoint import CheckpointHeader
 
-_RANDOM = "random/"
-_OPTIMIZER = "optimizer/"
+_STEP_DRAWS = 0x57E9  # sets these draws apart from others made of the same numbers
 
 
 @dataclass(frozen=True)
@@ -54,38 +54,20 @@ class Position:
         return cls(**{name: header.metrics[name] for name in names})  # type: ignore[arg-type]  # JSON keeps the kinds
 
 
-def random_state(device: torch.device) -> dict[str, Tensor]:
-    """torch's generators, as bytes."""
-    state = {"cpu": torch.get_rng_state()}
-    return state | ({"cuda": torch.cuda.get_rng_state(device)} if device.type == "cuda" else {})
-
-
-def set_random_state(state: Mapping[str, Tensor], device: torch.device) -> None:
-    """Undoes `random_state`; a generator that was not saved (another kind of device) stays as it is."""
-    torch.set_rng_state(state["cpu"])
-    if device.type == "cuda" and "cuda" in state:
-        torch.cuda.set_rng_state(state["cuda"], device)
+def seed_step(seed: int, step: int, rank: int) -> None:
+    """What torch's generators draw in optimiser step `step` follows from these numbers, wherever a training began."""
+    (drawn,) = np.random.SeedSequence((seed, step, rank, _STEP_DRAWS)).generate_state(1, np.uint64)
+    torch.manual_seed(int(drawn) >> 1)  # of every device
 
 
 @contextmanager
 def random_state_kept(device: torch.device) -> Iterator[None]:
     """Whatever the block draws, torch's generators stand afterwards where they stood before."""
-    before = random_state(device)
+    before = torch.get_rng_state()
+    on_device = torch.cuda.get_rng_state(device) if device.type == "cuda" else None
     try:
         yield
     finally:
-        set_random_state(before, device)
-
-
-def join_resume_state(random: Mapping[str, Tensor], optimizer: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """One mapping, for the checkpoint."""
-    return {_RANDOM + key: value for key, value in random.items()} | {
-        _OPTIMIZER + key: value for key, value in optimizer.items()
-    }
-
-
-def split_resume_state(tensors: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """Undoes `join_resume_state`."""
-    random = {key.removeprefix(_RANDOM): value for key, value in tensors.items() if key.startswith(_RANDOM)}
-    optimizer = {key.removeprefix(_OPTIMIZER): value for key, value in tensors.items() if key.startswith(_OPTIMIZER)}
-    return random, optimizer
+        torch.set_rng_state(before)
+        if on_device is not None:
+            torch.cuda.set_rng_state(on_device, device)

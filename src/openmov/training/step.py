@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from typing import Any
 
 import torch
 
@@ -18,7 +19,7 @@ from openmov.errors import ManifestError, OpenMovError
 from openmov.training.modality_dropout import drop_modalities
 from openmov.training.objective import Loss, Objective
 from openmov.training.order import Step
-from openmov.training.reading import on_device
+from openmov.training.reading import NamesFiles, on_device, shown
 from openmov.types import ClipBatch, JointEmbeddings, Modality
 
 Embed = Callable[[ClipBatch], JointEmbeddings]
@@ -94,27 +95,37 @@ def batch_loss(
     finite = torch.isfinite(loss.per_clip.detach()).tolist()
     faulty = [video_id for video_id, good in zip(batch.video_ids, finite, strict=True) if not good]
     if faulty:
-        raise not_finite("loss", faulty)
+        raise NotFiniteError("loss", faulty)
     return loss
 
 
-def not_finite(quantity: str, video_ids: Sequence[str]) -> OpenMovError:
-    """The error for a loss or gradient that is infinite or no number."""
-    what = f"the {quantity} is not finite; videos: {_shown(video_ids)}"
-    return OpenMovError("training", what, "check them with openmov check, or lower training.learning_rate")
+class NotFiniteError(OpenMovError):
+    """A loss or gradient is infinite or no number."""
+
+    def __init__(self, quantity: str, video_ids: Sequence[str], files: Sequence[str] = ()) -> None:
+        self.quantity = quantity
+        """Which."""
+        self.video_ids = tuple(video_ids)
+        """The clips it was made from."""
+        what = f"the {quantity} is not finite; {'files' if files else 'videos'}: {shown(files or self.video_ids)}"
+        super().__init__("training", what, "check them with openmov check, or lower training.learning_rate")
+
+    def naming_files(self, source: object) -> "NotFiniteError":
+        """The same with the clips' files, where the source knows them."""
+        files = [source.file_of(name) for name in self.video_ids] if isinstance(source, NamesFiles) else ()
+        return NotFiniteError(self.quantity, self.video_ids, files)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return NotFiniteError, (self.quantity, self.video_ids)
 
 
 def _refuse_empty(video_ids: Sequence[str], embeddings: JointEmbeddings) -> None:
     masks = [embeddings.present[modality] for modality in embeddings.fused]
     present = torch.stack(masks).any(0).tolist()
     empty = [video_id for video_id, good in zip(video_ids, present, strict=True) if not good]
-    what = f"no {' or '.join(sorted(embeddings.fused))} in: {_shown(empty)}"
+    what = f"no {' or '.join(sorted(embeddings.fused))} in: {shown(empty)}"
     raise ManifestError("training", what, "drop these videos from the training split")
 
 
 def _held(losses: Sequence[Loss]) -> list[Modality]:
     return [modality for modality in Modality if any(modality in loss.counts for loss in losses)]
-
-
-def _shown(video_ids: Sequence[str]) -> str:
-    return ", ".join(video_ids[:5]) + (f" and {len(video_ids) - 5} more" if len(video_ids) > 5 else "")

@@ -5,10 +5,11 @@ from pathlib import Path
 import pytest
 import torch
 
+from openmov.data.reader import ClipReader
 from openmov.data.records import Record
 from openmov.data.source import TrainingClips, Unreadable, evaluation_batches
 from openmov.errors import DecodeError
-from openmov.types import Modality
+from openmov.types import Clip, Modality
 from tiny_media import numbers_of, small_reader, tone, write_numbered
 
 V, A = Modality.VIDEO, Modality.AUDIO
@@ -90,3 +91,19 @@ def test_other_errors_stop_a_test(records: list[Record], monkeypatch: pytest.Mon
 
 def test_no_video_gives_no_batch() -> None:
     assert list(evaluation_batches(small_reader(V), [], 2, [])) == []
+
+
+def test_files_are_named_and_those_in_hand_are_told_while_they_are_read(
+    records: list[Record], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, told, read = TrainingClips(small_reader(V), records, seed=0), [], ClipReader.training_clip
+
+    def telling(self: ClipReader, record: Record, epoch: int, seed: int) -> Clip:
+        told.append(source.files_in_hand())
+        return read(self, record, epoch, seed)
+
+    monkeypatch.setattr(ClipReader, "training_clip", telling)
+    source.batch([2, 0], epoch=0)
+    assert told == [(str(records[2].path),), (str(records[0].path),)]
+    assert source.files_in_hand() == ()
+    assert source.file_of("v3") == str(records[2].path)

@@ -174,6 +174,19 @@ def test_a_loss_that_is_not_finite_stops_the_training_with_the_weights_before_it
     assert all(bool(torch.isfinite(p).all()) for p in net.parameters())
 
 
+def test_the_files_of_a_loss_that_is_not_finite_are_named_where_the_source_knows_them(tmp_path: Path) -> None:
+    class Named(PoisonedClips):
+        def file_of(self, video_id: str) -> str:
+            return f"/videos/{video_id}.mp4"
+
+        def files_in_hand(self) -> tuple[str, ...]:
+            return ()
+
+    config, folder = tiny_config(modality_dropout=0.0), tiny_folder(tmp_path / "run")
+    with pytest.raises(OpenMovError, match=r"the loss is not finite; files: /videos/clip005\.mp4; check"):
+        train(TinyNet(), Named(20), tiny_objective(), config, folder, PROVENANCE, progress=False)
+
+
 def test_a_gradient_that_is_not_finite_stops_the_training(tmp_path: Path) -> None:
     net = TinyNet()
     net.head[1].weight.register_hook(lambda gradient: gradient * math.inf)

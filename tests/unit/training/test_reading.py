@@ -2,11 +2,14 @@
 
 import threading
 import time
+from collections.abc import Sequence
 
 import pytest
 
+from openmov.errors import OpenMovError
+from openmov.training import reading
 from openmov.training.order import Plan
-from openmov.training.reading import read_ahead
+from openmov.training.reading import read_ahead, shown
 from openmov.types import ClipBatch
 from tiny_training import StopAt, TinyClips
 
@@ -48,3 +51,33 @@ def test_the_thread_ends_with_the_block() -> None:
         next(batches)
         assert threading.active_count() == before + 1
     assert threading.active_count() == before
+
+
+class Stuck(TinyClips):
+    """The third batch never comes."""
+
+    def batch(self, indices: Sequence[int], epoch: int) -> ClipBatch:
+        if len(self.seen) >= 4:
+            threading.Event().wait(5)
+        return super().batch(indices, epoch)
+
+    def file_of(self, video_id: str) -> str:
+        return f"/videos/{video_id}.mp4"
+
+    def files_in_hand(self) -> tuple[str, ...]:
+        return (self.file_of("clip007"),)
+
+
+def test_a_batch_that_does_not_come_is_an_error_that_names_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "_GOODBYE_SECONDS", 0.1)
+    said = r"no clip came for 0.2 s; being read: /videos/clip007\.mp4; .*--resume"
+    with read_ahead(Stuck(20), PLAN.steps_from(0), stall_seconds=0.2) as batches:
+        next(batches)
+        next(batches)
+        with pytest.raises(OpenMovError, match=said):
+            next(batches)
+
+
+def test_many_names_are_counted() -> None:
+    assert shown(["a", "b"]) == "a, b"
+    assert shown(list("abcdefg")) == "a, b, c, d, e and 2 more"
