@@ -77,6 +77,8 @@ class ClipBatch:
     """Stored video embeddings, in place of inputs[VIDEO]."""
     labels: tuple[str | None, ...] = ()
     """Class names, where known; as long as video_ids."""
+    seeds: tuple[int, ...] = ()
+    """In training, a number a clip from which whatever a network draws for it follows; as long as video_ids."""
 
     def __len__(self) -> int:
         return len(self.video_ids)

@@ -157,6 +157,8 @@ class ModelConfig(_Section):
     trainable_layers: PositiveInt | Literal["all"] = "all"
     """Last n layers of the encoders that train (table 6): flow's and sound's; with finetune_video and the methods that
     train CLIP's own encoder, the video's."""
+    patch_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Share of the patches of flow and sound that their encoders leave out, at random, in training alone."""
 
     @model_validator(mode="before")
     @classmethod

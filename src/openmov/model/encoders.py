@@ -12,7 +12,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from openmov.errors import RecipeError
-from openmov.model.backbones.base import ImageEncoder
+from openmov.model.backbones.base import ImageEncoder, PatchImageEncoder
+from openmov.model.patch_dropout import PatchChoice
 
 
 class FrameEncoder(nn.Module):
@@ -31,14 +32,27 @@ class FrameEncoder(nn.Module):
         """From now on this encoder only answers, its products in `dtype`, as fast as its family knows how."""
         self.encoder = self.encoder.for_inference(dtype)
 
-    def forward(self, frames: Float[Tensor, "batch time 3 height width"]) -> Float[Tensor, "batch time dim"]:
+    def forward(
+        self, frames: Float[Tensor, "batch time 3 height width"], choose: PatchChoice | None = None
+    ) -> Float[Tensor, "batch time dim"]:
+        """`choose` says which patches of each picture are looked at; None is all."""
         images = frames.flatten(0, 1)
         if len(images) == 0:  # no clip of the batch has this modality
             return frames.new_zeros(*frames.shape[:2], self.dim, dtype=torch.float32)
+        if choose is not None:
+            return self._encode_parts(images, choose).reshape(*frames.shape[:2], self.dim)
         whole = torch.is_grad_enabled() or self.chunk is None
         pieces = (images,) if whole else torch.split(images, self.chunk or len(images))
         embedded = torch.cat([self.encoder(piece).float() for piece in pieces])
         return embedded.reshape(*frames.shape[:2], self.dim)
+
+    def _encode_parts(
+        self, images: Float[Tensor, "pictures 3 height width"], choose: PatchChoice
+    ) -> Float[Tensor, "pictures dim"]:
+        assert isinstance(self.encoder, PatchImageEncoder)
+        kept = choose(self.encoder.num_patches(*images.shape[-2:])).to(images.device)
+        embedded: Tensor = self.encoder(images, kept).float()
+        return embedded
 
 
 class FrozenFrameEncoder(FrameEncoder):
@@ -52,8 +66,10 @@ class FrozenFrameEncoder(FrameEncoder):
         return super().train(False)
 
     @torch.no_grad()
-    def forward(self, frames: Float[Tensor, "batch time 3 height width"]) -> Float[Tensor, "batch time dim"]:
-        return super().forward(frames)
+    def forward(
+        self, frames: Float[Tensor, "batch time 3 height width"], choose: PatchChoice | None = None
+    ) -> Float[Tensor, "batch time dim"]:
+        return super().forward(frames, choose)
 
 
 class SpectrogramEncoder(FrameEncoder):
@@ -67,9 +83,11 @@ class SpectrogramEncoder(FrameEncoder):
         super().__init__(encoder, dim, chunk=chunk)
         self.patch_size = patch_size
 
-    def forward(self, spectrograms: Float[Tensor, "batch 3 bins columns"]) -> Float[Tensor, "batch 1 dim"]:
+    def forward(
+        self, spectrograms: Float[Tensor, "batch 3 bins columns"], choose: PatchChoice | None = None
+    ) -> Float[Tensor, "batch 1 dim"]:
         padded = pad_to_multiple(spectrograms, self.patch_size)
-        return super().forward(padded[:, None])
+        return super().forward(padded[:, None], choose)
 
 
 def pad_to_multiple(

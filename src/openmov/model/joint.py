@@ -7,6 +7,8 @@ Knows nothing of classes, losses or files.
 """
 
 from collections.abc import Mapping, Sequence
+from functools import partial
+from itertools import compress
 
 import torch
 import torch.nn.functional as F
@@ -15,8 +17,9 @@ from torch import Tensor, nn
 
 from openmov.config.schema import ModelConfig
 from openmov.errors import CheckpointError, RecipeError
-from openmov.model.backbones.base import Backbone
+from openmov.model.backbones.base import Backbone, ImageEncoder, PatchImageEncoder
 from openmov.model.encoders import FrameEncoder, FrozenFrameEncoder, SpectrogramEncoder, train_last_layers
+from openmov.model.patch_dropout import PatchChoice, kept_patches
 from openmov.model.temporal import AudioHead, TemporalTransformer
 from openmov.types import ClipBatch, JointEmbeddings, Modality
 
@@ -37,6 +40,7 @@ class JointModel(nn.Module):
         super().__init__()
         self.modalities = tuple(m for m in Modality if m in modalities)
         self.dim = backbone.dim
+        self.patch_dropout = config.patch_dropout
         encoded = [m for m in self.modalities if with_video_encoder or m is not Modality.VIDEO]
         self.encoders = nn.ModuleDict({m.value: _encoder(m, backbone, config, encoder_chunk) for m in encoded})
         heads = {m.value: _head(m, backbone, config, num_frames) for m in self.modalities}
@@ -101,7 +105,18 @@ class JointModel(nn.Module):
         if modality.value not in self.encoders:
             raise ValueError("this model was built without a video encoder: give batches with stored embeddings")
         encoder, inputs = self.encoders[modality.value], batch.inputs[modality].flatten(0, 1)
-        return _encode_present(encoder, inputs, present)
+        return _encode_present(encoder, inputs, present, self._patch_choice(modality, batch))
+
+    def _patch_choice(self, modality: Modality, batch: ClipBatch) -> PatchChoice | None:
+        """Which patches of the clips that have the modality are looked at; None for all of them."""
+        if not self.training or not self.patch_dropout or modality is Modality.VIDEO:
+            return None
+        if len(batch.seeds) != len(batch):
+            raise ValueError("patch dropout follows from the clips' seeds: give training batches theirs")
+        seeds = tuple(compress(batch.seeds, batch.present[modality].tolist()))
+        frames = 1 if modality is Modality.AUDIO else batch.inputs[modality].shape[2]
+        pictures = num_views(batch) * frames
+        return partial(kept_patches, seeds=seeds, pictures=pictures, modality=modality, dropout=self.patch_dropout)
 
 
 def num_views(batch: ClipBatch) -> int:
@@ -119,12 +134,12 @@ def frame_average(frames: Float[Tensor, "rows time dim"]) -> Float[Tensor, "rows
 
 
 def _encode_present(
-    encoder: nn.Module, inputs: Float[Tensor, "rows ..."], present: Bool[Tensor, "rows"]
+    encoder: nn.Module, inputs: Float[Tensor, "rows ..."], present: Bool[Tensor, "rows"], choose: PatchChoice | None
 ) -> Float[Tensor, "rows _ dim"]:
     if bool(present.all()):
-        embedded: Tensor = encoder(inputs)
+        embedded: Tensor = encoder(inputs, choose)
         return embedded
-    some: Tensor = encoder(inputs[present])
+    some: Tensor = encoder(inputs[present], choose)
     return some.new_zeros(len(present), *some.shape[1:]).index_put((present,), some)
 
 
@@ -132,10 +147,17 @@ def _encoder(modality: Modality, backbone: Backbone, config: ModelConfig, chunk:
     image_encoder = backbone.image_encoder()
     if modality is Modality.VIDEO:
         return FrozenFrameEncoder(image_encoder, backbone.dim, chunk=chunk)
+    _refuse_dropout_without_patches(image_encoder, backbone, config)
     train_last_layers(image_encoder, config.trainable_layers)
     if modality is Modality.AUDIO:
         return SpectrogramEncoder(image_encoder, backbone.dim, patch_size=backbone.patch_size, chunk=chunk)
     return FrameEncoder(image_encoder, backbone.dim, chunk=chunk)
+
+
+def _refuse_dropout_without_patches(encoder: ImageEncoder, backbone: Backbone, config: ModelConfig) -> None:
+    if config.patch_dropout and not isinstance(encoder, PatchImageEncoder):
+        what = f"is {config.patch_dropout}, but the encoders of {backbone.name} have no patches"
+        raise RecipeError("model.patch_dropout", what, "leave it out, or take a CLIP")
 
 
 def _head(modality: Modality, backbone: Backbone, config: ModelConfig, num_frames: int) -> nn.Module:

@@ -8,7 +8,7 @@ checkpoints.
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
@@ -16,7 +16,7 @@ import torch
 
 from openmov.config.schema import TrainingConfig
 from openmov.errors import ManifestError, OpenMovError
-from openmov.training.modality_dropout import drop_modalities
+from openmov.training.modality_dropout import draw, drop_modalities
 from openmov.training.objective import Loss, Objective
 from openmov.training.order import Step
 from openmov.training.reading import NamesFiles, on_device, shown
@@ -86,7 +86,8 @@ def batch_loss(
 
     Raises ManifestError for a clip without any modality, OpenMovError for a loss that is not finite.
     """
-    batch = on_device(drop_modalities(batch, config.modality_dropout, epoch, config.seed), device)
+    batch = seeded(drop_modalities(batch, config.modality_dropout, epoch, config.seed), epoch, config.seed)
+    batch = on_device(batch, device)
     with torch.autocast(device.type, torch.bfloat16, enabled=config.precision == "bf16"):
         embeddings = embed(batch)
     loss = objective(embeddings, batch.labels, batch.video_ids)
@@ -97,6 +98,12 @@ def batch_loss(
     if faulty:
         raise NotFiniteError("loss", faulty)
     return loss
+
+
+def seeded(batch: ClipBatch, epoch: int, seed: int) -> ClipBatch:
+    """The batch with a number a clip, a function of (video id, epoch, seed), for what the network draws."""
+    draws = [draw(video_id, epoch, seed, "network") for video_id in batch.video_ids]
+    return replace(batch, seeds=tuple(int(value * 2**53) for value in draws))
 
 
 class NotFiniteError(OpenMovError):

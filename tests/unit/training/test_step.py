@@ -9,7 +9,7 @@ import torch
 
 from openmov.errors import ManifestError, OpenMovError
 from openmov.training.order import Plan, Step
-from openmov.training.step import StepLoss, add_gradients, batch_loss
+from openmov.training.step import StepLoss, add_gradients, batch_loss, seeded
 from openmov.types import ClipBatch, JointEmbeddings, Modality
 from tiny_training import TinyClips, TinyNet, tiny_config, tiny_objective
 
@@ -79,3 +79,13 @@ def test_a_source_that_leaves_clips_out_is_caught() -> None:
     step = Step(0, 0, ((0, 1), (2, 3)))
     with pytest.raises(AssertionError, match="other clips"):
         add_gradients(TinyNet(), tiny_objective(), step, map(half, step.micro_batches), tiny_config(), CPU)
+
+
+def test_a_clips_seed_follows_from_its_id_the_epoch_and_the_trainings_seed() -> None:
+    batch = TinyClips(4).batch(range(4), 0)
+    found = seeded(batch, 0, 0).seeds
+    assert len(set(found)) == 4
+    assert seeded(batch, 0, 0).seeds == found
+    assert not set(seeded(batch, 1, 0).seeds) & set(found)
+    assert not set(seeded(batch, 0, 1).seeds) & set(found)
+    assert seeded(TinyClips(4).batch([2], 0), 0, 0).seeds == found[2:3]

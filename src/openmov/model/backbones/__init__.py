@@ -2,9 +2,9 @@
 
 from openmov.config.schema import BackboneConfig
 from openmov.errors import BackboneError
-from openmov.model.backbones.base import Backbone, ImageEncoder
+from openmov.model.backbones.base import Backbone, ImageEncoder, PatchImageEncoder
 
-__all__ = ["CONSE", "Backbone", "ImageEncoder", "load_backbone"]
+__all__ = ["CONSE", "Backbone", "ImageEncoder", "PatchImageEncoder", "load_backbone"]
 
 CONSE = "conse"
 """Name of the backbone that needs no hub (extra `offline`)."""

@@ -1,14 +1,14 @@
 """What a pretrained vision-language model has to offer.
 
 The protocol says nothing of patches, tokens or positions: a convolutional classifier with a sentence encoder beside
-it is as good a backbone as CLIP.
+it is as good a backbone as CLIP. An image encoder that has patches says so by its type.
 """
 
 from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 
@@ -46,6 +46,20 @@ class Autocast(ImageEncoder):
         with torch.autocast(images.device.type, self.dtype, enabled=self.dtype is not torch.float32):
             embedding: Tensor = self.encoder(images).float()
         return embedding
+
+
+class PatchImageEncoder(ImageEncoder):
+    """An encoder that cuts a picture into patches, and can do with some of them."""
+
+    def num_patches(self, height: int, width: int) -> int:
+        """Of a picture of so many pixels."""
+        raise NotImplementedError
+
+    def forward(
+        self, images: Float[Tensor, "batch 3 height width"], kept: Int[Tensor, "batch kept"] | None = None
+    ) -> Float[Tensor, "batch dim"]:
+        """`kept`: for each picture, the patches that are looked at, counted row by row; None for all."""
+        raise NotImplementedError
 
 
 @runtime_checkable

@@ -5,6 +5,7 @@
 The weights and modules are Hugging Face's; the forward pass is ours, for three reasons: positions are interpolated
 bilinearly (theirs: bicubic; the paper: bilinear), the last block computes the class token alone (nothing else of it
 is read), and the order of layers is known for partial fine-tuning. At the pretrained size the result is theirs.
+In training some of the patches may be left out, once they have their positions.
 Knows nothing of files, text, time or modalities.
 """
 
@@ -12,11 +13,11 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from openmov.errors import BackboneError
-from openmov.model.backbones.base import ImageEncoder
+from openmov.model.backbones.base import ImageEncoder, PatchImageEncoder
 from openmov.model.backbones.clip_inference import PreparedCLIPEncoder
 from openmov.model.backbones.positions import interpolate_positions
 
@@ -55,7 +56,7 @@ class VisionBlock(nn.Module):
         return output
 
 
-class CLIPImageEncoder(ImageEncoder):
+class CLIPImageEncoder(PatchImageEncoder):
     """h of equation 1: (batch, 3, height, width) -> (batch, dim), not normalised.
 
     Takes over the modules it is given; hand it copies. Sides must be multiples of `patch_size` (BackboneError).
@@ -84,8 +85,14 @@ class CLIPImageEncoder(ImageEncoder):
         """Half as fast again as this one in the same type, and within rounding of it; takes over its memory."""
         return PreparedCLIPEncoder(self, dtype)
 
-    def forward(self, images: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch dim"]:
-        tokens = self.pre_norm(self._embed(images))
+    def num_patches(self, height: int, width: int) -> int:
+        return (height // self.patch_size) * (width // self.patch_size)
+
+    def forward(
+        self, images: Float[Tensor, "batch 3 height width"], kept: Int[Tensor, "batch kept"] | None = None
+    ) -> Float[Tensor, "batch dim"]:
+        tokens = self._embed(images)
+        tokens = self.pre_norm(tokens if kept is None else _chosen(tokens, kept))
         for block in self.blocks:
             tokens = block(tokens)
         embedding: Tensor = self.projection(self.post_norm(tokens[:, 0]))
@@ -105,3 +112,11 @@ class CLIPImageEncoder(ImageEncoder):
         )
         class_token = self.embeddings.class_embedding.to(patches.dtype).expand(len(images), 1, -1)
         return torch.cat([class_token, patches.flatten(2).transpose(1, 2)], dim=1) + positions
+
+
+def _chosen(
+    tokens: Float[Tensor, "batch tokens channels"], kept: Int[Tensor, "batch kept"]
+) -> Float[Tensor, "batch 1+kept channels"]:
+    """The class token and these patches, each with the position it had."""
+    patches = tokens[:, 1:].gather(1, kept[:, :, None].expand(-1, -1, tokens.shape[-1]))
+    return torch.cat([tokens[:, :1], patches], dim=1)
