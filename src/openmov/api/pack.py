@@ -2,17 +2,21 @@
 
     manifest, recipe --entries--> samples, one a video --cache--> shards, index, pack.json
 
-The folder that comes out is a cache folder: `--cache` of every verb reads it.
+The folder that comes out is a cache folder: `--cache` of every verb reads it. `openmov train --shards` needs nothing
+else of the videos, from a folder or over HTTP. Within a split the order is that of a hash of the videos' ids: lists
+are often sorted by class, and a reader that goes through the shards should not meet the classes one by one.
 """
 
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+from openmov.api.shard_settings import shard_settings
 from openmov.api.wiring import wire
 from openmov.config.schema import Recipe
 from openmov.data.entries import Entry
 from openmov.data.manifest import load_manifest
+from openmov.data.packed import packed_facts
 from openmov.data.reader import ClipReader
 from openmov.data.records import SPLITS, Record
 from openmov.data.source import Unreadable
@@ -64,7 +68,8 @@ def pack_manifest(
     samples, unreadable = _samples(wiring.reader(), records, frames=frames)
     _require_all(wiring.cache, samples)
     with progress_bar("packing", len(samples), shown=shown) as show:
-        num_bytes = write_pack(out, samples, _Load(wiring.cache), shard_bytes=shard_bytes, show=show)
+        facts, load = shard_settings(wiring), _Load(wiring.cache)
+        num_bytes = write_pack(out, samples, load, shard_bytes=shard_bytes, settings=facts, show=show)
     return Packed(out, len(samples), num_bytes, tuple(unreadable))
 
 
@@ -78,10 +83,10 @@ def _samples(reader: ClipReader, records: list[Record], *, frames: bool) -> tupl
         except DecodeError as error:
             unreadable.append(Unreadable(record, error))
             continue
-        facts = {"id": record.video_id, "label": record.label, "split": record.split}
         name = step_key(record.video_id, "sample", 1, {"training": training})
+        facts = packed_facts(record, reader.decoder)
         samples.append(Sample(name, facts, _members(entries), sum(entry.num_bytes for entry in entries)))
-    return samples, unreadable
+    return sorted(samples, key=lambda sample: (SPLITS.index(sample.facts["split"]), sample.name)), unreadable
 
 
 def _members(entries: tuple[Entry, ...]) -> dict[str, str]:

@@ -16,11 +16,15 @@ from pathlib import Path
 
 import torch
 
-from openmov.api.calibrating import EVALUATION_BATCH, calibrate_run, rehearsal_split
-from openmov.api.training_data import TrainingData, load_base, prepare_training, write_data_facts
+from openmov.api.calibrating import calibrate_run, rehearsal_split
+from openmov.api.shard_data import find_clips
+from openmov.api.supply import FileSupply, ShardSupply, Supply
+from openmov.api.training_data import TrainingData, load_base, write_data_facts
 from openmov.api.wiring import Wiring, wire
 from openmov.config.schema import Recipe
-from openmov.data.source import TrainingClips, Unreadable, evaluation_batches
+from openmov.data.shard_clips import DEFAULT_BUFFER
+from openmov.data.source import Unreadable
+from openmov.errors import RecipeError
 from openmov.model import JointModel
 from openmov.prediction.calibration import Calibration
 from openmov.prediction.predictor import BaseNovelRule, RecordedScorer, record
@@ -50,6 +54,7 @@ class _Trainer:
     """One call's choices, whichever part of the classes is trained on."""
 
     wiring: Wiring
+    supply: Supply
     resume: bool
     workers: int
     shown: bool
@@ -59,6 +64,7 @@ class _Trainer:
         """Equal for two runs if and only if one may go on where the other stopped."""
         recipe = self.wiring.recipe.model_dump(mode="json")
         facts = [recipe, self.wiring.backbone.identity, data.vocabulary.identity, data.identity]
+        facts += [self.supply.identity] if self.supply.identity else []
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
 
     def create(self, path: Path, data: TrainingData, name: str) -> RunFolder:
@@ -79,12 +85,12 @@ class _Trainer:
         wiring, recipe = self.wiring, self.wiring.recipe
         summary = train(
             wiring.network(),
-            TrainingClips(wiring.reader(), data.train, recipe.training.seed, self.workers),
+            self.supply.training(data.train, recipe.training.seed),
             self.objective(data),
             recipe.training,
             folder,
             _provenance(wiring, data),
-            validate=_validator(wiring, data, self.workers, self.world),
+            validate=_validator(wiring, data, self.supply, self.world),
             progress=self.shown,
             resume=self.resume,
             world=self.world,
@@ -108,6 +114,8 @@ def run_training(
     cache_folder: Path,
     resume: bool = False,
     with_calibration: bool = False,
+    shards: str | Path | None = None,
+    buffer: int = DEFAULT_BUFFER,
     workers: int = 2,
     shown: bool = True,
 ) -> TrainingResult:
@@ -116,13 +124,22 @@ def run_training(
     With calibration, a second network of the same recipe is trained first, in `out/calibration`, on four fifths of
     the base classes; its answers for the rest decide beta and tau_v. `workers` threads read videos; `shown` draws
     progress on stderr. Videos that cannot be read are left out, and listed in the result and in `out/data.json`.
+    With `shards`, the folder or web address of a pack, no video is opened: everything is streamed from there, in the
+    order of a shuffle buffer of `buffer` clips.
 
     Raises ManifestError, VocabularyError, RecipeError, BackboneError for what is wrong with the input, RunFolderError
     where `out` holds anything else, all before anything is written there; StorageError.
     """
+    if shards is not None and with_calibration:
+        what = "looks at training clips as in a test, and shards hold them as in training alone"
+        raise RecipeError("--calibrate", what, "leave it out, or train from the videos")
     with joined_world() as world:
-        trainer = _Trainer(wire(recipe, cache_folder), resume, workers, shown and world.first, world)
-        data = load_base(manifest, vocabulary, recipe.training.seed)
+        wiring = wire(recipe, cache_folder)
+        data = load_base(manifest, vocabulary, recipe.training.seed, check_files=shards is None)
+        supply: Supply = FileSupply(wiring, workers)
+        if shards is not None:
+            supply = ShardSupply(find_clips(wiring, data, shards, workers=workers), buffer)
+        trainer = _Trainer(wiring, supply, resume, workers, shown and world.first, world)
         return _prepared_and_trained(trainer, data, out, with_calibration)
 
 
@@ -131,7 +148,7 @@ def _prepared_and_trained(trainer: _Trainer, data: TrainingData, out: Path, with
     RunFolder.found(out, trainer.fingerprint(data), resume=trainer.resume)
     trainer.objective(data)
     wiring.network()
-    prepared = prepare_training(wiring, data, workers=trainer.workers, shown=shown, world=world)
+    prepared = trainer.supply.prepare(data, shown=shown, world=world)
     data = data.without(prepared)
     pseudo = rehearsal_split(wiring, data) if with_calibration else None
     folder = trainer.create(out, data, wiring.recipe.name)
@@ -144,7 +161,9 @@ def _prepared_and_trained(trainer: _Trainer, data: TrainingData, out: Path, with
     return TrainingResult(out, trainer.train(folder, data), chosen, prepared.unreadable)
 
 
-def _validator(wiring: Wiring, data: TrainingData, workers: int, world: World) -> Callable[[JointModel], float] | None:
+def _validator(
+    wiring: Wiring, data: TrainingData, supply: Supply, world: World
+) -> Callable[[JointModel], float] | None:
     """Base accuracy on the validation clips, by the base path; None where there are none (in a rehearsal).
 
     Each process answers for its part; right answers are counted, so the sum is exact.
@@ -153,12 +172,12 @@ def _validator(wiring: Wiring, data: TrainingData, workers: int, world: World) -
         return None
     share = world.share(len(data.val))
     ours = data.val[share.start : share.stop]
-    reader, embed = wiring.reader(), wiring.class_embedder()
+    embed = wiring.class_embedder()
     rule = BaseNovelRule(wiring.tau, wiring.novel_path)
     truth = torch.tensor([data.vocabulary.index_of(str(clip.label)) for clip in ours])
 
     def num_right(network: JointModel) -> int:
-        recording = record(network, evaluation_batches(reader, ours, EVALUATION_BATCH, [], workers))
+        recording = record(network, supply.evaluation(ours))
         scorer = RecordedScorer(recording, embed, rule)
         (batch,) = recording.batches()
         return int((scorer.score(batch, data.vocabulary).argmax(-1) == truth).sum())

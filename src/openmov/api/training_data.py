@@ -61,16 +61,16 @@ class TrainingData:
         return replace(self, train=kept["train"], val=kept["val"])
 
 
-def load_base(manifest: Path, vocabulary: Path, seed: int) -> TrainingData:
+def load_base(manifest: Path, vocabulary: Path, seed: int, *, check_files: bool = True) -> TrainingData:
     """The training and validation clips of base classes; without validation clips, two a class are held out.
 
-    Raises ManifestError and VocabularyError.
+    `check_files=False` does not ask whether the videos exist. Raises ManifestError and VocabularyError.
     """
     whole = load_vocabulary(vocabulary)
     if not whole.base:
         mend = "draw base and novel classes with openmov split"
         raise VocabularyError(vocabulary, "names no base class, and only those are trained on", mend)
-    listed = load_manifest(manifest, vocabulary=whole)
+    listed = load_manifest(manifest, vocabulary=whole, check_files=check_files)
     base = whole.for_protocol("base")
     names = frozenset(base.names)
     records = [record for record in listed.records if record.split != "test" and record.label in names]

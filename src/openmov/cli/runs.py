@@ -5,8 +5,29 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
+from cyclopts.validators import Number
 
 from openmov.cli.options import Cache, Flag, Json, Manifest, Names, RecipeName, Set, Workers, app
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Streamed:
+    """Clips out of shards in place of videos."""
+
+    shards: Annotated[
+        str | None,
+        Parameter(
+            help="Folder or web address of what `openmov pack` wrote for this manifest and recipe: no video is opened, "
+            "clips are streamed from there."
+        ),
+    ] = None
+    buffer: Annotated[
+        int,
+        Parameter(
+            validator=Number(gte=1), help="With --shards: clips held in memory, among which the next one is drawn."
+        ),
+    ] = 1000
 
 
 @app.command
@@ -19,6 +40,7 @@ def train(
     resume: Flag = False,
     calibrate: Flag = False,
     protocol: Literal["paper", "own"] = "paper",
+    streamed: Streamed = Streamed(),
     cache: Cache = None,
     workers: Workers = 2,
     set_: Set = (),
@@ -52,6 +74,8 @@ def train(
         cache_folder=cache or default_cache_folder(),
         resume=resume,
         with_calibration=calibrate,
+        shards=streamed.shards,
+        buffer=streamed.buffer,
         workers=workers,
     )
     show.training(result, json)

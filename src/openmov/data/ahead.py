@@ -4,7 +4,7 @@ The one who takes the results works on one while the next are being read. Knows 
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
@@ -12,7 +12,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-def in_order(read: Callable[[Item], Result], items: Iterable[Item], workers: int) -> Iterator[Result]:
+def in_order(read: Callable[[Item], Result], items: Iterable[Item], workers: int) -> Generator[Result, None, None]:
     """`read` of every item, in the items' order; with one worker each when it is asked for, in the caller's thread.
 
     With more, that many threads read ahead, and no more than that many results wait: memory does not grow with the

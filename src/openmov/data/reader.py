@@ -36,6 +36,16 @@ class Stored:
     """What was odd in the file, as far as it had to be decoded."""
 
 
+@dataclass(frozen=True)
+class Opened:
+    """A video about to be read: what it holds, and its entries; from its file, or from a pack without one."""
+
+    info: MediaInfo
+    """What it holds."""
+    entries: FileEntries
+    """What is stored of it."""
+
+
 class ClipReader:
     """Reads network inputs of videos, through a cache if there is one. Safe to use from several threads."""
 
@@ -64,24 +74,40 @@ class ClipReader:
             flip_probability=video.flip_probability,
         )
 
-    def training_clip(self, record: Record, epoch: int, seed: int) -> Clip:
+    def training_clip(self, record: Record, epoch: int, seed: int, opened: Opened | None = None) -> Clip:
         """One augmented view: pictures follow from the video's id and the epoch (modulo `views.train_seeds`) alone,
         the window of sound and its masks from the video's id, the epoch and the seed.
 
         Raises DecodeError for a file that cannot be read, or that holds none of the modalities asked for.
         """
-        info = file_facts(record.path, self.decoder)
-        views = self._training_views(record, info, [epoch % self.views.train_seeds])
-        sound = self.sound.training_window(record, info, epoch, seed) if self._hears else None
-        return self._clip(record, views, sound)
+        opened = opened or self._open(record)
+        views = self._training_views(record, opened.info, [epoch % self.views.train_seeds])
+        heard = (record, opened.info, epoch, seed, opened.entries)
+        sound = self.sound.training_window(*heard) if self._hears else None
+        return self._clip(record, views, sound, files=opened.entries)
 
-    def evaluation_clip(self, record: Record) -> Clip:
+    def evaluation_clip(self, record: Record, opened: Opened | None = None) -> Clip:
         """All views of a test: num_clips x num_crops, and as many windows of sound. Raises DecodeError."""
-        info = file_facts(record.path, self.decoder)
+        opened = opened or self._open(record)
+        info, files = opened.info, opened.entries
         seen = info.video if self._sees else None
         notes = [] if seen is None else [*cut_notes(seen), *picture_notes(seen)]
-        sound = self.sound.evaluation_windows(record, info, self._num_views, notes) if self._hears else None
-        return self._clip(record, self._evaluation_views(record, info), sound, notes)
+        sound = self.sound.evaluation_windows(record, info, self._num_views, notes, files) if self._hears else None
+        return self._clip(record, self._evaluation_views(record, info), sound, notes, files=files)
+
+    def _open(self, record: Record) -> Opened:
+        return Opened(file_facts(record.path, self.decoder), FileEntries(self.cache, record.path))
+
+    def clip_entries(self, record: Record, epoch: int, seed: int, opened: Opened) -> tuple[Entry, ...]:
+        """What `training_clip` will look up: part of what `entries` lists."""
+        found: list[Entry] = []
+        views = self._training_views(record, opened.info, [epoch % self.views.train_seeds])
+        if views and opened.info.video is not None:
+            size = (opened.info.video.width, opened.info.video.height)
+            found += self._pictures(record, views, opened.entries).entries(self._embeds_frames, *size)
+        if self._hears:
+            found += self.sound.window_entry(record, opened.info, epoch, seed, opened.entries)
+        return tuple(found)
 
     def store(self, record: Record, *, training: bool, frames: bool = False) -> Stored:
         """Fills the cache with all that training (every seeded view) or a test will ask of this video.
@@ -103,12 +129,15 @@ class ClipReader:
             notes += pictures.notes
         return Stored(files.made, tuple(notes))
 
-    def entries(self, record: Record, *, training: bool, frames: bool = False) -> tuple[Entry, ...]:
+    def entries(
+        self, record: Record, *, training: bool, frames: bool = False, opened: Opened | None = None
+    ) -> tuple[Entry, ...]:
         """What `store` would see to, from the file's header and content hash alone; only with a cache.
 
         Raises DecodeError.
         """
-        info, files = file_facts(record.path, self.decoder), FileEntries(self.cache, record.path)
+        opened = opened or self._open(record)
+        info, files = opened.info, opened.entries
         found: list[Entry] = []
         views = self._all_views(record, info, training=training)
         if views and info.video is not None:
@@ -165,8 +194,10 @@ class ClipReader:
         views: Sequence[View],
         sound: Float[Tensor, "views ..."] | None,
         notes: Sequence[str] = (),
+        *,
+        files: FileEntries,
     ) -> Clip:
-        tensors, picture_faults = self._visual_inputs(record, views)
+        tensors, picture_faults = self._visual_inputs(record, views, files)
         frozen = tensors.pop(Modality.VIDEO, None) if self.embed_frames is not None else None
         if sound is not None:
             tensors[Modality.AUDIO] = sound
@@ -175,13 +206,13 @@ class ClipReader:
         return Clip(record.video_id, tensors, frozen, record.label, (*picture_faults, *notes))
 
     def _visual_inputs(
-        self, record: Record, views: Sequence[View]
+        self, record: Record, views: Sequence[View], files: FileEntries
     ) -> tuple[dict[Modality, Float[Tensor, "views ..."]], tuple[str, ...]]:
         """Flow, and frames or their frozen embeddings, as far as asked for and there; and what was odd in the file."""
         tensors: dict[Modality, Float[Tensor, "views ..."]] = {}
         if not views:
             return tensors, ()
-        pictures = self._pictures(record, views)
+        pictures = self._pictures(record, views, files)
         if Modality.FLOW in self.modalities:
             tensors[Modality.FLOW] = pictures.flow()
         if Modality.VIDEO in self.modalities:
@@ -189,7 +220,7 @@ class ClipReader:
             tensors[Modality.VIDEO] = pictures.rgb() if embed is None else pictures.embeddings(embed)
         return tensors, pictures.notes
 
-    def _pictures(self, record: Record, views: Sequence[View], files: FileEntries | None = None) -> ViewPictures:
+    def _pictures(self, record: Record, views: Sequence[View], files: FileEntries) -> ViewPictures:
         return ViewPictures(
             record,
             views,

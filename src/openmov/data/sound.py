@@ -50,25 +50,42 @@ class SoundReader:
         self.decoder = decoder
 
     def training_window(
-        self, record: Record, info: MediaInfo, epoch: int, seed: int
+        self, record: Record, info: MediaInfo, epoch: int, seed: int, entries: FileEntries | None = None
     ) -> Float[Tensor, "1 3 bins columns"] | None:
         """A random window with SpecAugment, the same for the same (video id, epoch, seed); None without sound.
 
         Raises DecodeError, StorageError.
         """
-        generator = seeded_generator(record.video_id, "sound", epoch, seed)
-        spans = self._training_spans(record, info)
-        if not spans:
-            return None
-        whole = self._spectrogram(record, spans[int(generator.integers(len(spans)))])
+        generator, span = self._drawn(record, info, epoch, seed)
+        whole = None if span is None else self._spectrogram(record, span, entries=entries)
         if whole is None:
             return None
         window = crop_columns(whole, float(generator.random()), self.config.crop_columns)
         masked = spec_augment(window, generator, self.config.time_mask, self.config.frequency_mask)
         return audio_image(masked)[None]
 
+    def window_entry(
+        self, record: Record, info: MediaInfo, epoch: int, seed: int, files: FileEntries
+    ) -> tuple[Entry, ...]:
+        """The one entry that `training_window` will look up; none without sound."""
+        _, span = self._drawn(record, info, epoch, seed)
+        return () if span is None else (self._entry(span, files),)
+
+    def _drawn(
+        self, record: Record, info: MediaInfo, epoch: int, seed: int
+    ) -> tuple[np.random.Generator, _Span | None]:
+        """Which spectrogram a window is cut from, and the generator that the rest of it is drawn with."""
+        generator = seeded_generator(record.video_id, "sound", epoch, seed)
+        spans = self._training_spans(record, info)
+        return generator, spans[int(generator.integers(len(spans)))] if spans else None
+
     def evaluation_windows(
-        self, record: Record, info: MediaInfo, num_windows: int, notes: list[str] | None = None
+        self,
+        record: Record,
+        info: MediaInfo,
+        num_windows: int,
+        notes: list[str] | None = None,
+        entries: FileEntries | None = None,
     ) -> Float[Tensor, "windows 3 bins columns"] | None:
         """Evenly spaced windows, from the first possible to the last; None without sound.
 
@@ -78,7 +95,7 @@ class SoundReader:
         positions = audio_window_positions(num_windows)
         spans = self._spans(record, info, positions)
         oddities = _Oddities()
-        wholes = {span: self._spectrogram(record, span, oddities) for span in dict.fromkeys(spans)}
+        wholes = {span: self._spectrogram(record, span, oddities, entries) for span in dict.fromkeys(spans)}
         if notes is not None:
             notes += oddities.notes()
         windows = []
@@ -114,10 +131,11 @@ class SoundReader:
         self, record: Record, info: MediaInfo, num_windows: int, files: FileEntries, *, training: bool
     ) -> tuple[Entry, ...]:
         """What `store` would see to, whether it is there or not."""
+        return tuple(self._entry(span, files) for span in self._all_spans(record, info, num_windows, training))
+
+    def _entry(self, span: _Span, files: FileEntries) -> Entry:
         num_bytes = 4 * self.config.mel_bins * self.config.total_columns
-        spans = self._all_spans(record, info, num_windows, training)
-        keys = [files.key("audio", AUDIO_VERSION, self._facts(span)) for span in spans]
-        return tuple(Entry("audio", key, 1, num_bytes) for key in keys)
+        return Entry("audio", files.key("audio", AUDIO_VERSION, self._facts(span)), 1, num_bytes)
 
     def _all_spans(self, record: Record, info: MediaInfo, num_windows: int, training: bool) -> list[_Span]:
         if training:

@@ -1,4 +1,4 @@
-"""Writes a pack: samples into shards of about one size, then the index, then the file that says it is whole.
+"""Writes a pack: samples into shards of about one size, the lists of both, then the file that says it is whole.
 
 The same samples in the same order give the same bytes. A packing that was interrupted goes on: shards that are there
 with their list are kept if they hold what they would hold now. Knows nothing of videos: a sample is a name, facts in
@@ -17,6 +17,7 @@ from openmov.modalities.packs import (
     FORMAT_VERSION,
     INDEX_FILE,
     PACK_FILE,
+    SAMPLES_FILE,
     AnyArray,
     digest_of,
     npy_bytes,
@@ -49,14 +50,16 @@ def write_pack(
     load: Callable[[str], AnyArray],
     *,
     shard_bytes: int,
+    settings: Mapping[str, Any] | None = None,
     show: Callable[[int], None] = lambda _: None,
 ) -> int:
     """Packs the samples, whose entries `load` gives by key; returns how many bytes the shards have.
 
-    Raises StorageError.
+    `settings` are noted in the pack: plain values that say what the entries were made with. Raises StorageError.
     """
     rows: list[tuple[str, int, int, int, bytes]] = []
     shards: list[dict[str, Any]] = []
+    lines: list[str] = []
     done = 0
     for number, group in enumerate(cut(samples, shard_bytes)):
         path = folder / f"shard-{number:06}.tar"
@@ -65,13 +68,18 @@ def write_pack(
             entries = _write_shard(path, group, load)
         rows += [(key, number, size, offset, digest) for key, size, offset, digest in entries]
         shards.append({"name": path.name, "bytes": path.stat().st_size, "samples": len(group)})
+        lines += [json.dumps({"shard": number, **sample.facts}, ensure_ascii=False) + "\n" for sample in group]
         done += len(group)
         show(done)
     index = sorted_rows(rows)
-    with atomic_file(folder / INDEX_FILE) as temporary:
-        temporary.write_bytes(index.tobytes())
-    facts = {"format_version": FORMAT_VERSION, "entries": len(index), "samples": len(samples), "shards": shards}
-    write_text(folder / PACK_FILE, json.dumps(facts, indent=1) + "\n")
+    lists = {INDEX_FILE: index.tobytes(), SAMPLES_FILE: "".join(lines).encode()}
+    for name, content in lists.items():
+        with atomic_file(folder / name) as temporary:
+            temporary.write_bytes(content)
+    counts = {"format_version": FORMAT_VERSION, "entries": len(index), "samples": len(samples)}
+    listed = {name: {"bytes": len(content), "digest": digest_of(content).hex()} for name, content in lists.items()}
+    facts = {**counts, "lists": listed, "settings": dict(settings or {}), "shards": shards}
+    write_text(folder / PACK_FILE, json.dumps(facts, indent=1, ensure_ascii=False) + "\n")
     return sum(shard["bytes"] for shard in shards)
 
 

@@ -2,6 +2,7 @@
 
     shard-000000.tar ...   samples, one a video: HASH.json, HASH.flow0.npy.gz, HASH.audio0.npy ...
     index.bin              one row an entry, sorted by key: where it lies, and the digest of its bytes
+    samples.jsonl          one line a sample, in the order of the shards: which video it is, and what that holds
     pack.json              the shards and their sizes; written last, so that a pack is whole or none
 
 Every member is JSON or an .npy file (of 8 bits: gzipped), which `webdataset` decodes without unpickling anything, and
@@ -23,7 +24,7 @@ import numpy as np
 
 from openmov.errors import StorageError
 
-PACK_FILE, INDEX_FILE = "pack.json", "index.bin"
+PACK_FILE, INDEX_FILE, SAMPLES_FILE = "pack.json", "index.bin", "samples.jsonl"
 FORMAT_VERSION = 1
 ROW = np.dtype(
     [("high", "<u8"), ("low", "<u8"), ("shard", "<u4"), ("size", "<u4"), ("offset", "<u8"), ("digest", "V16")]
@@ -43,7 +44,14 @@ class DamagedPackError(Exception):
 
 def digest_of(content: bytes) -> bytes:
     """16 bytes by which damage is noticed."""
-    return hashlib.blake2b(content, digest_size=16).digest()
+    hashed = new_digest()
+    hashed.update(content)
+    return hashed.digest()
+
+
+def new_digest() -> "hashlib.blake2b":
+    """What digests are made with."""
+    return hashlib.blake2b(digest_size=16)
 
 
 def halves(key: str) -> tuple[int, int]:
@@ -88,15 +96,7 @@ class Pack:
         return tuple(found)
 
     def _row(self, key: str) -> Any:
-        if len(key) != 32:
-            return None
-        high, low = halves(key)
-        place = int(np.searchsorted(self.index["high"], np.uint64(high)))
-        while place < len(self.index) and int(self.index["high"][place]) == high:
-            if int(self.index["low"][place]) == low:
-                return self.index[place]
-            place += 1
-        return None
+        return find_row(self.index, key)
 
     def _content(self, row: Any) -> bytes:
         path = self.folder / self.shards[int(row["shard"])]
@@ -137,6 +137,19 @@ def _open(folder: Path, _: int) -> Pack:
         raise StorageError(path, "is damaged", "copy the pack anew") from error
     rows = np.memmap(index, ROW, "r") if facts["entries"] else np.empty(0, ROW)
     return Pack(folder, shards, rows)
+
+
+def find_row(index: np.ndarray[Any, np.dtype[Any]], key: str) -> Any:
+    """The row of an entry in an index sorted by key, or None."""
+    if len(key) != 32:
+        return None
+    high, low = halves(key)
+    place = int(np.searchsorted(index["high"], np.uint64(high)))
+    while place < len(index) and int(index["high"][place]) == high:
+        if int(index["low"][place]) == low:
+            return index[place]
+        place += 1
+    return None
 
 
 def npy_bytes(array: AnyArray) -> bytes:

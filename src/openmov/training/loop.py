@@ -37,7 +37,7 @@ from openmov.training.optimizer import build_optimizer, learning_rate, set_learn
 from openmov.training.order import Plan, Step
 from openmov.training.pace import Pace
 from openmov.training.progress import TrainingProgress
-from openmov.training.reading import ClipSource, read_ahead
+from openmov.training.reading import ClipSource, StreamedSource, read_ahead
 from openmov.training.saving import RunCheckpoints
 from openmov.training.state import Position, random_state_kept, seed_step
 from openmov.training.step import NotFiniteError, StepLoss, add_gradients
@@ -136,7 +136,8 @@ class _Run(Generic[Network]):
         self.optimizer, self.checkpoints, self.writer = optimizer, checkpoints, writer
         self.validate, self.checkpoint_seconds, self.world = validate, checkpoint_seconds, world
         micro_batch_size = config.micro_batch_size or config.batch_size
-        self.plan = Plan(len(source), config.epochs, config.batch_size, micro_batch_size, config.seed, world)
+        order = source.order if isinstance(source, StreamedSource) else None
+        self.plan = Plan(len(source), config.epochs, config.batch_size, micro_batch_size, config.seed, world, order)
         self.warmup_steps = round(config.warmup_epochs * self.plan.steps_per_epoch)
         self.weights = [weight for group in optimizer.param_groups for weight in group["params"]]
         self.device = self.weights[0].device

@@ -1,10 +1,11 @@
 """Which clips every optimiser step of a training sees, as arithmetic: nothing is read, nothing remembered.
 
-The order of an epoch is a function of (seed, epoch) alone, so a training can go on from any step.
+The order of an epoch is a function of (seed, epoch) alone, so a training can go on from any step; a source that is
+quicker in some orders than in others may choose it.
 Every clip comes exactly once an epoch, in one of the processes; the last batch of an epoch is as small as it must be.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -54,6 +55,8 @@ class Plan:
     """Of the order."""
     world: World = ALONE
     """The processes the clips of a step are spread over; which clips a step has does not depend on it."""
+    order: Callable[[int], Sequence[int]] | None = None
+    """From the epoch to an order of all clips; None takes `clip_order`."""
 
     @property
     def steps_per_epoch(self) -> int:
@@ -67,12 +70,12 @@ class Plan:
 
     def epoch_steps(self, epoch: int, first_step: int = 0) -> Iterator[Step]:
         """The steps of an epoch, from `first_step` (counted over the whole training) on."""
-        order = clip_order(self.num_clips, self.seed, epoch)
+        order = self.order(epoch) if self.order else clip_order(self.num_clips, self.seed, epoch)
         start = epoch * self.steps_per_epoch
         for index in range(max(start, first_step), start + self.steps_per_epoch):
             clips = order[(index - start) * self.batch_size :][: self.batch_size]
             share = self.world.share(len(clips))
-            ours = clips[share.start : share.stop]
+            ours = tuple(clips[share.start : share.stop])
             micro = range(0, len(ours), self.micro_batch_size)
             parts = tuple(ours[first : first + self.micro_batch_size] for first in micro)
             yield Step(index, epoch, parts, elsewhere=len(clips) - len(ours))

@@ -49,6 +49,19 @@ class NamesFiles(Protocol):
         ...
 
 
+@runtime_checkable
+class StreamedSource(ClipSource, Protocol):
+    """Clips that are quicker had in one order than in another, and sooner if it is known which come next."""
+
+    def order(self, epoch: int) -> Sequence[int]:
+        """Positions of all clips, in the order to train on them: the same whenever, and in whichever process, asked."""
+        ...
+
+    def batches(self, steps: Iterable[Step]) -> Iterator[ClipBatch]:
+        """What `batch` gives for every micro-batch of the steps, in order; later steps may be looked at early."""
+        ...
+
+
 @contextmanager
 def read_ahead(
     source: ClipSource, steps: Iterable[Step], stall_seconds: float | None = None
@@ -63,10 +76,9 @@ def read_ahead(
 
     def fill() -> None:
         try:
-            for step in steps:
-                for indices in step.micro_batches:
-                    if not _put(ready, source.batch(indices, step.epoch), stop):
-                        return
+            for batch in _batches(source, steps):
+                if not _put(ready, batch, stop):
+                    return
         except BaseException as error:  # carried over to the loop's thread, which raises it
             _put(ready, error, stop)
 
@@ -77,6 +89,12 @@ def read_ahead(
     finally:
         stop.set()
         thread.join(_GOODBYE_SECONDS)  # a source that hangs must not keep an interrupted training from ending
+
+
+def _batches(source: ClipSource, steps: Iterable[Step]) -> Iterator[ClipBatch]:
+    if isinstance(source, StreamedSource):
+        return source.batches(steps)
+    return (source.batch(indices, step.epoch) for step in steps for indices in step.micro_batches)
 
 
 def on_device(batch: ClipBatch, device: torch.device) -> ClipBatch:

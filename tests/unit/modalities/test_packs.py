@@ -129,7 +129,8 @@ def test_the_same_samples_give_the_same_bytes(tmp_path: Path) -> None:
     packed(tmp_path / "a")
     packed(tmp_path / "b")
     files = sorted(path.name for path in (tmp_path / "a").iterdir())
-    assert files == ["index.bin", "pack.json", *(f"shard-00000{n}.{end}" for n in range(4) for end in ("json", "tar"))]
+    shards = [f"shard-00000{number}.{end}" for number in range(4) for end in ("json", "tar")]
+    assert files == ["index.bin", "pack.json", "samples.jsonl", *shards]
     assert all((tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes() for name in files)
 
 

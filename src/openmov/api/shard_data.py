@@ -1,0 +1,123 @@
+"""The clips of a manifest, looked up in shards: what differs is said before anything is trained.
+
+--shards, manifest, recipe --> open pack --ids--> one packed video a clip
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from openmov.api.shard_settings import differing, shard_settings
+from openmov.api.training_data import TrainingData
+from openmov.api.wiring import Wiring
+from openmov.data.packed import PackedVideo
+from openmov.data.records import Record
+from openmov.data.shard_clips import ShardStore, evaluation_keys, training_keys
+from openmov.errors import DecodeError, ManifestError, RecipeError, StorageError
+from openmov.modalities.cache import content_hash
+from openmov.modalities.shards import Shards, open_shards
+from openmov.runtime.places import place_of
+
+_HASHED = 16
+"""Videos that are here are compared with the packed ones by size, and so many of them by content."""
+
+
+@dataclass(frozen=True)
+class PackedClips:
+    """A pack that serves a training."""
+
+    store: ShardStore = field(repr=False)
+    """Reads it."""
+    videos: Mapping[str, PackedVideo] = field(repr=False)
+    """By id, with the labels of the manifest."""
+
+    def of(self, records: Sequence[Record]) -> tuple[PackedVideo, ...]:
+        """The packed videos of some clips of the manifest."""
+        return tuple(self.videos[record.video_id].with_label(record.label) for record in records)
+
+
+def find_clips(wiring: Wiring, data: TrainingData, shards: str | Path, *, workers: int) -> PackedClips:
+    """Opens the shards, and finds every training and validation clip in them.
+
+    Raises ManifestError where they hold other videos than the manifest lists, RecipeError where they were packed for
+    another backbone, other views or other settings, StorageError where they cannot be read.
+    """
+    assert wiring.cache is not None
+    opened = open_shards(place_of(shards), wiring.cache.folder / "shards")
+    records = (*data.train, *data.val)
+    videos = _packed(opened, frozenset(record.video_id for record in records))
+    differences = _differences(records, videos)
+    if differences:
+        what = f"{shards} is not of this manifest: {'; '.join(differences)}"
+        raise ManifestError(data.manifest, what, "pack again with this manifest, or give the one that was packed")
+    store = ShardStore(wiring.reader(), opened, workers)
+    _refuse_other_settings(wiring, store, videos.values(), str(shards))
+    return PackedClips(store, videos)
+
+
+def _packed(shards: Shards, wanted: frozenset[str]) -> dict[str, PackedVideo]:
+    """The videos of a pack, as far as they are wanted."""
+    try:
+        listed = (PackedVideo.of_line(line) for line in shards.lines)
+        return {video.record.video_id: video for video in listed if video.record.video_id in wanted}
+    except (ValueError, KeyError, TypeError) as error:
+        raise StorageError(shards.place.where(""), "has a damaged list of samples", "pack again") from error
+
+
+def _differences(records: Sequence[Record], videos: Mapping[str, PackedVideo]) -> list[str]:
+    """One phrase for each way in which the two disagree, with how often and an example."""
+    found = [(record, videos[record.video_id]) for record in records if record.video_id in videos]
+    spans = [(_span(record), _span(video.record), record) for record, video in found]
+    faults = {
+        "are missing": [record.video_id for record in records if record.video_id not in videos],
+        "have another label": [
+            f"{record.video_id} is {video.record.label!r} there, {record.label!r} here"
+            for record, video in found
+            if video.record.label != record.label
+        ],
+        "are packed for another split": [
+            f"{record.video_id} is {video.record.split} there, {record.split} here"
+            for record, video in found
+            if video.record.split != record.split
+        ],
+        "are another segment": [record.video_id for here, there, record in spans if here != there],
+        "were made from a file with other content": _other_content(found),
+    }
+    return [f"{len(names)} of {len(records)} videos {what} ({names[0]})" for what, names in faults.items() if names]
+
+
+def _span(record: Record) -> tuple[float | None, float | None]:
+    return record.start_seconds, record.end_seconds
+
+
+def _other_content(found: Sequence[tuple[Record, PackedVideo]]) -> list[str]:
+    """Of the videos that are here: all by their size, some by their hash."""
+    here = [(record, video) for record, video in found if record.path.is_file()]
+    hashed = {record.video_id for record, _ in here[:: max(1, len(here) // _HASHED)]}
+    return [
+        record.video_id
+        for record, video in here
+        if record.path.stat().st_size != video.num_bytes
+        or (record.video_id in hashed and _hash(record) != video.content)
+    ]
+
+
+def _hash(record: Record) -> str | None:
+    try:
+        return content_hash(record.path)
+    except DecodeError:
+        return None
+
+
+def _refuse_other_settings(wiring: Wiring, store: ShardStore, videos: Iterable[PackedVideo], where: str) -> None:
+    """Looks whether what the recipe asks of the first training and validation clip of each shard is there."""
+    firsts: dict[tuple[int, str], PackedVideo] = {}
+    for video in videos:
+        firsts.setdefault((video.shard, video.record.split), video)
+    for video in firsts.values():
+        keys = (training_keys if video.record.split == "train" else evaluation_keys)(store.reader, video)
+        if all(store.shards.row(key) is not None for key in keys):
+            continue
+        said = differing(store.shards.settings, shard_settings(wiring))
+        what = "; ".join(said) or f"entries of {video.record.video_id} are not among them, though nothing else differs"
+        raise RecipeError(where, f"was packed for another recipe: {what}", "pack again with this recipe, or change it")

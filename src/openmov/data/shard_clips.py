@@ -1,0 +1,169 @@
+"""Clips streamed out of shards: what the training loop and a test read from, without a video file in reach.
+
+    steps --which clips, this process's--> shards one after the other, a few ranges at a time --> held until their batch
+
+Fetched are the entries of the one view that an epoch looks at, by threads that stay a few requests ahead. Held are at
+most the clips of the shuffle buffer and of those requests, so memory does not grow with the number of shards. Several
+processes each fetch their own clips alone. Which clips a batch has, and what a clip is, does not depend on any of this.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass
+from itertools import groupby, tee
+from typing import Protocol, runtime_checkable
+
+from openmov.data.ahead import in_order
+from openmov.data.batching import collate
+from openmov.data.packed import PackedEntries, PackedVideo
+from openmov.data.reader import ClipReader, Opened
+from openmov.data.shuffle import StreamOrder, stream_order
+from openmov.errors import StorageError
+from openmov.modalities.shards import Shards
+from openmov.types import Clip, ClipBatch
+
+DEFAULT_BUFFER = 1000
+"""Clips among which the next one is drawn; a clip of 16 flow pictures and 10 s of sound is about 0.9 MB."""
+_CLIPS_A_REQUEST = 16
+
+
+@runtime_checkable
+class StepLike(Protocol):
+    """What is asked of a step of a training."""
+
+    @property
+    def epoch(self) -> int:
+        """Counted from 0."""
+        ...
+
+    @property
+    def micro_batches(self) -> tuple[tuple[int, ...], ...]:
+        """Positions of clips."""
+        ...
+
+
+@dataclass(frozen=True)
+class ShardStore:
+    """An open pack, with how to read clips from it."""
+
+    reader: ClipReader
+    """Makes clips of entries."""
+    shards: Shards
+    """Where the entries are."""
+    workers: int = 2
+    """Threads that fetch, and as many that unpack."""
+
+    def training(self, videos: Sequence[PackedVideo], seed: int, buffer: int = DEFAULT_BUFFER) -> "ShardClips":
+        """The clips of a training."""
+        return ShardClips(self, videos, seed, buffer)
+
+    def evaluation_batches(self, videos: Sequence[PackedVideo], batch_size: int) -> Iterator[ClipBatch]:
+        """Batches of all videos in their order, each with all its views. Raises StorageError."""
+        groups = (videos[start : start + batch_size] for start in range(0, len(videos), batch_size))
+        with closing(in_order(self._fetch_tests, groups, self.workers)) as fetched:
+            for group in fetched:
+                clips = [self.reader.evaluation_clip(video.record, _opened(video, held)) for video, held in group]
+                yield collate(clips, self.reader.modalities)
+
+    def fetch(self, wanted: Sequence[tuple[PackedVideo, Sequence[str]]]) -> list[Mapping[str, bytes]]:
+        """Of each video, the entries with these keys. Raises StorageError."""
+        try:
+            found = self.shards.read([key for _, keys in wanted for key in keys])
+        except KeyError as error:
+            name = next(video.record.video_id for video, keys in wanted if error.args[0] in keys)
+            what = f"hold not what the recipe asks of {name}"
+            raise StorageError(self.shards.place.where(""), what, "pack again with this recipe") from error
+        return [{key: found[key] for key in keys} for _, keys in wanted]
+
+    def _fetch_tests(self, videos: Sequence[PackedVideo]) -> list[tuple[PackedVideo, Mapping[str, bytes]]]:
+        wanted = [(video, evaluation_keys(self.reader, video)) for video in videos]
+        return list(zip(videos, self.fetch(wanted), strict=True))
+
+
+class ShardClips:
+    """The training clips, one seeded view each, in the order of a shuffle buffer over shuffled shards."""
+
+    def __init__(self, store: ShardStore, videos: Sequence[PackedVideo], seed: int, buffer: int) -> None:
+        self._store, self._videos, self._seed, self._buffer = store, tuple(videos), seed, buffer
+        self._pool = ThreadPoolExecutor(max(1, store.workers), thread_name_prefix="openmov-unpack")
+        places = sorted(range(len(videos)), key=lambda place: videos[place].shard)
+        self._shards = [list(group) for _, group in groupby(places, key=lambda place: videos[place].shard)]
+
+    def __len__(self) -> int:
+        return len(self._videos)
+
+    def order(self, epoch: int) -> Sequence[int]:
+        """Positions of all clips, in the order in which this epoch is best trained on."""
+        return self._order(epoch).given
+
+    def batch(self, indices: Sequence[int], epoch: int) -> ClipBatch:
+        """The clips at these positions, fetched for this batch alone."""
+        held = dict(self._fetch([(epoch, index) for index in indices]))
+        return self._batch([(epoch, index) for index in indices], held)
+
+    def batches(self, steps: Iterable[StepLike]) -> Iterator[ClipBatch]:
+        """The micro-batches of `steps` in order, fetched ahead. Raises StorageError naming the shard."""
+        to_fetch, to_give = tee(steps)
+        held: dict[tuple[int, int], Mapping[str, bytes]] = {}
+        with closing(in_order(self._fetch, self._requests(to_fetch), max(2, self._store.workers))) as fetched:
+            for step in to_give:
+                for micro in step.micro_batches:
+                    asked = [(step.epoch, index) for index in micro]
+                    while any(one not in held for one in asked):
+                        held |= next(fetched)
+                    yield self._batch(asked, held)
+
+    def _requests(self, steps: Iterable[StepLike]) -> Iterator[list[tuple[int, int]]]:
+        """(epoch, position) of the clips of all steps, in the order of the shards, a few of one shard at a time."""
+        for epoch, group in groupby(steps, key=lambda step: step.epoch):
+            ours = {index for step in group for micro in step.micro_batches for index in micro}
+            ordered = [index for index in self._order(epoch).read if index in ours]
+            for _, of_shard in groupby(ordered, key=lambda index: self._videos[index].shard):
+                clips = list(of_shard)
+                for start in range(0, len(clips), _CLIPS_A_REQUEST):
+                    yield [(epoch, index) for index in clips[start : start + _CLIPS_A_REQUEST]]
+
+    def _order(self, epoch: int) -> StreamOrder:
+        return stream_order(self._shards, self._buffer, self._seed, epoch)
+
+    def _fetch(self, clips: Sequence[tuple[int, int]]) -> dict[tuple[int, int], Mapping[str, bytes]]:
+        wanted = []
+        for epoch, index in clips:
+            video = self._videos[index]
+            entries = self._store.reader.clip_entries(video.record, epoch, self._seed, _opened(video))
+            wanted.append((video, [entry.key for entry in entries]))
+        return dict(zip(clips, self._store.fetch(wanted), strict=True))
+
+    def _batch(self, clips: Sequence[tuple[int, int]], held: dict[tuple[int, int], Mapping[str, bytes]]) -> ClipBatch:
+        """Takes the clips out of `held`."""
+        reader = self._store.reader
+
+        def unpack(clip: tuple[int, int]) -> Clip:
+            epoch, index = clip
+            video = self._videos[index]
+            return reader.training_clip(video.record, epoch, self._seed, _opened(video, held[clip]))
+
+        unpacked = list(self._pool.map(unpack, clips))
+        for clip in clips:
+            held.pop(clip, None)
+        return collate(unpacked, reader.modalities)
+
+
+def evaluation_keys(reader: ClipReader, video: PackedVideo) -> list[str]:
+    """Keys of all that a test looks up of a video."""
+    return _keys(reader, video, training=False)
+
+
+def training_keys(reader: ClipReader, video: PackedVideo) -> list[str]:
+    """Keys of all that training looks up of a video, in whatever epoch."""
+    return _keys(reader, video, training=True)
+
+
+def _keys(reader: ClipReader, video: PackedVideo, *, training: bool) -> list[str]:
+    entries = reader.entries(video.record, training=training, opened=_opened(video))
+    return [entry.key for entry in entries]
+
+
+def _opened(video: PackedVideo, contents: Mapping[str, bytes] | None = None) -> Opened:
+    return Opened(video.info(), PackedEntries(video, contents))
