@@ -10,6 +10,15 @@ from cyclopts.validators import Number
 from openmov.cli.options import Cache, Flag, Json, Manifest, Names, RecipeName, Set, Workers, app
 
 
+HyperParameters = Annotated[
+    Literal["paper", "own"],
+    Parameter(
+        help="Hyper-parameters: those of the recipe, as the paper compares methods, or those that the authors of "
+        "model.method published (own); --set has the last word."
+    ),
+]
+
+
 @Parameter(name="*")
 @dataclass(frozen=True)
 class Streamed:
@@ -39,7 +48,7 @@ def train(
     out: Path,
     resume: Flag = False,
     calibrate: Flag = False,
-    protocol: Literal["paper", "own"] = "paper",
+    protocol: HyperParameters = "paper",
     streamed: Streamed = Streamed(),
     cache: Cache = None,
     workers: Workers = 2,
@@ -56,9 +65,6 @@ def train(
         Go on where this run stopped, to the same result as without the interruption.
     calibrate
         First hold out a fifth of the base classes as pseudo-novel, and choose beta and tau_v there.
-    protocol
-        Hyper-parameters: those of the recipe, as the paper compares methods, or those that the authors of model.method
-        published (own); --set has the last word.
     """
     from openmov.api.train import run_training
     from openmov.api.wiring import default_cache_folder
