@@ -144,6 +144,11 @@ def test_a_training_that_lost_its_server_goes_on_to_the_same_weights(
         patched.setattr(places.FolderPlace, "read", until_the_ninth)
         with pytest.raises(StorageError, match=r"shard-00000\d\.tar: cannot be fetched"):
             train(tiny_world, out, packed, tmp_path / "cache")
+    name, clips = reads[-1], found(tiny_world, packed, tmp_path)
+    source = clips.store.training(tuple(clips.videos.values()), 0, BUFFER)
+    assert source.files_in_hand() == ()
+    assert source.file_of("clips/star_moving_left-train0.mp4").startswith(str(packed / "shard-"))
+    assert name.startswith("shard-")
     assert 0 < load_checkpoint(out / "checkpoints/last")[1].step < 6
     assert not same_weights(straight, out)
     assert same_weights(straight, train(tiny_world, out, packed, tmp_path / "cache", resume=True))

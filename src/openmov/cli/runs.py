@@ -9,7 +9,6 @@ from cyclopts.validators import Number
 
 from openmov.cli.options import Cache, Flag, Json, Manifest, Names, RecipeName, Set, Workers, app
 
-
 HyperParameters = Annotated[
     Literal["paper", "own"],
     Parameter(

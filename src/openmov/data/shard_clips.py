@@ -7,6 +7,7 @@ most the clips of the shuffle buffer and of those requests, so memory does not g
 processes each fetch their own clips alone. Which clips a batch has, and what a clip is, does not depend on any of this.
 """
 
+import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -88,6 +89,7 @@ class ShardClips:
         self._store, self._videos, self._seed, self._buffer = store, tuple(videos), seed, buffer
         self._pool = ThreadPoolExecutor(max(1, store.workers), thread_name_prefix="openmov-unpack")
         places = sorted(range(len(videos)), key=lambda place: videos[place].shard)
+        self._in_hand: dict[int, str] = {}
         self._shards = [list(group) for _, group in groupby(places, key=lambda place: videos[place].shard)]
 
     def __len__(self) -> int:
@@ -96,6 +98,18 @@ class ShardClips:
     def order(self, epoch: int) -> Sequence[int]:
         """Positions of all clips, in the order in which this epoch is best trained on."""
         return self._order(epoch).given
+
+    def file_of(self, video_id: str) -> str:
+        """The shard a clip is read from, and which one it is."""
+        shard = next(video.shard for video in self._videos if video.record.video_id == video_id)
+        return f"{self._where(shard)} ({video_id})"
+
+    def files_in_hand(self) -> tuple[str, ...]:
+        """Shards that are being fetched from at this moment."""
+        return tuple(dict.fromkeys(self._in_hand.copy().values()))
+
+    def _where(self, shard: int) -> str:
+        return self._store.shards.place.where(self._store.shards.names[shard])
 
     def batch(self, indices: Sequence[int], epoch: int) -> ClipBatch:
         """The clips at these positions, fetched for this batch alone."""
@@ -133,7 +147,12 @@ class ShardClips:
             video = self._videos[index]
             entries = self._store.reader.clip_entries(video.record, epoch, self._seed, _opened(video))
             wanted.append((video, [entry.key for entry in entries]))
-        return dict(zip(clips, self._store.fetch(wanted), strict=True))
+        thread = threading.get_ident()
+        self._in_hand[thread] = self._where(wanted[0][0].shard) if wanted else ""
+        try:
+            return dict(zip(clips, self._store.fetch(wanted), strict=True))
+        finally:
+            del self._in_hand[thread]
 
     def _batch(self, clips: Sequence[tuple[int, int]], held: dict[tuple[int, int], Mapping[str, bytes]]) -> ClipBatch:
         """Takes the clips out of `held`."""
