@@ -93,10 +93,10 @@ def evaluate_cross(
     names = Vocabulary((), given.names, given.prompts)
     clips = prepare_clips(runs, manifest, names, split, workers=workers, shown=shown)
     require_clips(manifest, clips, "of these classes", "of these classes", frozenset(names.names))
-    official = _official_test_ids(manifest)
+    official = official_test_ids(manifest)
     recordings, seconds = record_all(runs, clips, started=started, workers=workers)
-    methods = tuple(_measured(one, clips, official, seconds) for one in contenders(runs, recordings))
-    return CrossTask(runs, clips, methods, _shared(runs, names))
+    methods = tuple(measure_cross(one, clips, official, seconds) for one in contenders(runs, recordings))
+    return CrossTask(runs, clips, methods, shared_names(runs, names))
 
 
 def write_cross(task: CrossTask, out: Path) -> Path:
@@ -133,9 +133,10 @@ def write_cross(task: CrossTask, out: Path) -> Path:
     return write_report(out, content)
 
 
-def _measured(
+def measure_cross(
     contender: Contender, clips: TestClips, official: Sequence[frozenset[str]], seconds: dict[str, float]
 ) -> CrossMethod:
+    """One contender on the full set, on the test clips of each official split, and on random halves of the classes."""
     conditions = conditions_of(contender.runs, clips, trained=contender.trained, seconds=seconds)
 
     def under(vocabulary: Vocabulary, what: str, of: Collection[str] | None = None) -> Evaluation:
@@ -163,7 +164,7 @@ def _measured(
     )
 
 
-def _official_test_ids(manifest: Path) -> list[frozenset[str]]:
+def official_test_ids(manifest: Path) -> list[frozenset[str]]:
     """The test clips of each official split, also those that are missing or broken."""
     coverage = load_coverage(manifest)
     found = []
@@ -176,7 +177,8 @@ def _official_test_ids(manifest: Path) -> list[frozenset[str]]:
     return found
 
 
-def _shared(runs: Sequence[LoadedRun], names: Vocabulary) -> tuple[str, ...]:
+def shared_names(runs: Sequence[LoadedRun], names: Vocabulary) -> tuple[str, ...]:
+    """Names that the runs were trained on too."""
     trained = {name.casefold() for run in runs for name in run.header.provenance.base_classes}
     return tuple(name for name in names.names if name.casefold() in trained)
 

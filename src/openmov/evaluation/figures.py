@@ -39,6 +39,15 @@ def epoch_chart(curve: EpochCurve, clip: MethodRow | None) -> Markup:
     return line_chart(lines, levels, alt=alt, x_label="epoch", y_label="accuracy (%)")
 
 
+def over_epochs(base: Sequence[float], novel: Sequence[float]) -> Markup:
+    """Base and novel accuracy after 0, 1, ... epochs, with what it was before training as level lines."""
+    epochs = tuple(range(len(base)))
+    lines = [_line("base", "base", epochs, base), _line("novel", "novel", epochs, novel)]
+    levels = [Level("base before", "base faint", base[0]), Level("novel before", "novel faint", novel[0])]
+    alt = "; ".join(f"{line.name} accuracy from {_percent(line, 0)} to {_percent(line, -1)} per cent" for line in lines)
+    return line_chart(lines, levels, alt=alt, x_label="epoch", y_label="accuracy (%)")
+
+
 def loss_chart(curve: EpochCurve) -> Markup:
     """Mean training loss of each epoch."""
     line = _line("loss", "extra", tuple(range(1, len(curve.loss) + 1)), curve.loss)
@@ -89,10 +98,15 @@ def run_tone(index: int) -> str:
 
 def extremes(changes: Sequence[ClassChange], role: Role) -> tuple[list[ClassChange], list[ClassChange]]:
     """The most improved classes, best first, and the most degraded, worst last; unchanged ones are in neither."""
+    return extremes_of(changes, role, NUM_EXTREMES)
+
+
+def extremes_of(changes: Sequence[ClassChange], role: Role, count: int) -> tuple[list[ClassChange], list[ClassChange]]:
+    """The same with at most `count` classes at either end."""
     ordered = sorted((c for c in changes if c.role == role), key=lambda c: (-c.change, c.name))
     better = [change for change in ordered if change.change > 0]
     worse = [change for change in ordered if change.change < 0]
-    return better[:NUM_EXTREMES], worse[-NUM_EXTREMES:]
+    return better[:count], worse[-count:]
 
 
 def tally(changes: Sequence[ClassChange], role: Role) -> dict[str, int]:

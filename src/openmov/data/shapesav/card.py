@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 from openmov.data.shapesav.scene import WORLD_VERSION
 
+DEFAULT_WIDTH = 128
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -15,6 +17,8 @@ class Settings:
     """Decides the initial weights, the pictures and the captions."""
     threads: int
     """Threads of the training process; with another number the weights differ in the last bits."""
+    width: int = DEFAULT_WIDTH
+    """Of both towers and of the joint space; four heads share it."""
     batch: int = 128
     """Pairs a step."""
     learning_rate: float = 1e-3
@@ -68,13 +72,14 @@ video frame and knows the words for motions and sounds, but a frame shows neithe
 
 ## What it is
 
-Hugging Face `CLIPModel`: pictures of 64 px in patches of 16, width 128, 4 vision and 3 text layers, 4 heads,
-128-dimensional joint space. Half-precision safetensors; the configuration asks for single precision, to which they
+Hugging Face `CLIPModel`: pictures of 64 px in patches of 16, width {width}, 4 vision and 3 text layers, 4 heads,
+{width}-dimensional joint space. Half-precision safetensors; the configuration asks for single precision, to which they
 are cast when loaded. A word-level tokenizer of {words} tokens: every word it was not taught becomes `<unk>`.
 
 ## How it was made
 
-    python -m openmov.data.shapesav.tiny_clip --out FOLDER --steps {steps} --seed {seed} --threads {threads}
+    python -m openmov.data.shapesav.tiny_clip --out FOLDER --steps {steps} --seed {seed} --threads {threads} \\
+        --width {width}
 
 {steps} steps of {batch} rendered pairs, AdamW (peak learning rate {learning_rate:g}, one cycle, weight decay
 {weight_decay:g}), encoders in {precision}; {minutes:.0f} minutes on a shared 2-core CPU. Version {world} of the world.

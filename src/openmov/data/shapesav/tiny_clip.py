@@ -1,9 +1,10 @@
 """Pretrains the tiny CLIP that ships with the project: `python -m openmov.data.shapesav.tiny_clip --out FOLDER`.
 
-A CLIP of 1.5 million weights (patch 16, 64 px, width 128, 4 vision and 3 text layers) learns from rendered pictures and
-their captions with CLIP's own loss; pairs of equal content count as matches of one another. Pictures are rendered by a
-worker process ahead of the step; the picture and caption of every step follow from the seed. This is the only module of
-the world that knows torch and transformers, and nothing else in the package imports it.
+A CLIP of 1.5 million weights (patch 16, 64 px, width 128, 4 vision and 3 text layers; `--width` makes a larger one)
+learns from rendered pictures and their captions with CLIP's own loss; pairs of equal content count as matches of one
+another. Pictures are rendered by a worker process ahead of the step; the picture and caption of every step follow from
+the seed. This is the only module of the world that knows torch and transformers, and nothing else in the package
+imports it.
 """
 
 import argparse
@@ -28,7 +29,7 @@ from transformers import CLIPConfig, CLIPModel
 from transformers.utils import logging
 
 from openmov.data.shapesav.captions import PLAIN_SHARE, Marks, draw_pair, marked_still, random_scene
-from openmov.data.shapesav.card import Measured, Settings, model_card
+from openmov.data.shapesav.card import DEFAULT_WIDTH, Measured, Settings, model_card
 from openmov.data.shapesav.scene import SIZE_PX, Scene
 from openmov.data.shapesav.tokens import BEGIN, END, MAX_TOKENS, PAD, build_tokenizer, save_tokenizer
 from openmov.data.shapesav.vocabulary import MOTIONS, SHAPES, SOUNDS, base_novel_split, phrase
@@ -36,7 +37,6 @@ from openmov.runtime.atomic import atomic_folder
 from openmov.text.prompts import fill, load_prompts
 
 _MEAN, _STD = 0.35, 0.2  # the world's own: around CLIP's, every patch would be mostly its brightness
-_WIDTH = 128
 _STILLS = 2000
 _AHEAD = 4
 """Batches rendered ahead of the step, per worker."""
@@ -45,13 +45,13 @@ _Pairs = tuple[UInt8[np.ndarray, "pair height width 3"], list[str], list[str]]
 """Pictures, contents and captions."""
 
 
-def build_model(tokenizer: Tokenizer) -> CLIPModel:
-    """The untrained network for a tokenizer whose <eos> has the largest id."""
+def build_model(tokenizer: Tokenizer, width: int = DEFAULT_WIDTH) -> CLIPModel:
+    """The untrained network for a tokenizer whose <eos> has the largest id; `width` is also the joint space's."""
     layers = {
-        "hidden_size": _WIDTH,
-        "intermediate_size": 4 * _WIDTH,
+        "hidden_size": width,
+        "intermediate_size": 4 * width,
         "num_attention_heads": 4,
-        "projection_dim": _WIDTH,
+        "projection_dim": width,
     }
     text = {
         **layers,
@@ -63,7 +63,7 @@ def build_model(tokenizer: Tokenizer) -> CLIPModel:
         "eos_token_id": tokenizer.token_to_id(END),
     }
     vision = {**layers, "num_hidden_layers": 4, "image_size": SIZE_PX, "patch_size": 16}
-    model = CLIPModel(CLIPConfig(text_config=text, vision_config=vision, projection_dim=_WIDTH))
+    model = CLIPModel(CLIPConfig(text_config=text, vision_config=vision, projection_dim=width))
     model.set_attn_implementation("eager")  # a third faster than the fused kernel for 17 tokens on a CPU
     return model
 
@@ -111,7 +111,7 @@ def pretrain(settings: Settings, console: Console) -> CLIPModel:
     torch.manual_seed(settings.seed)
     torch.set_num_threads(settings.threads)
     tokenizer = build_tokenizer()
-    model = build_model(tokenizer)
+    model = build_model(tokenizer, settings.width)
     optimizer, schedule = _optimizer(model, settings)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console) as progress:
@@ -271,9 +271,10 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=8000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 2)
+    parser.add_argument("--width", type=int, default=DEFAULT_WIDTH, help="of the towers and the joint space")
     parser.add_argument("--fp32", action="store_true", help="train in single precision throughout")
     given = parser.parse_args()
-    settings = Settings(given.steps, given.seed, given.threads, bf16=not given.fp32)
+    settings = Settings(given.steps, given.seed, given.threads, width=given.width, bf16=not given.fp32)
     start = time.monotonic()
     model = pretrain(settings, Console(file=sys.stderr))
     minutes = (time.monotonic() - start) / 60

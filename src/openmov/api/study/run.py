@@ -1,0 +1,182 @@
+"""Runs studies from plan to page.
+
+    plan, said beforehand --> clips --> trainings, each once --> measurements --> a page a study, and one of all
+
+Interrupted at any moment and called again, it goes on where it stopped.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from openmov.api.facts import machine_facts, software_facts
+from openmov.api.study.bench import Bench
+from openmov.api.study.estimate import Estimate
+from openmov.api.study.fill import Filler, Measured
+from openmov.api.study.layout import TRAINING_CODE, StudyFolders, code_identity
+from openmov.api.study.measure import Measurer
+from openmov.api.study.plan import TrainingTask, Wanted, measurements_of, trainings_of
+from openmov.api.study.stage import Stage
+from openmov.api.study.world import write_world_of
+from openmov.api.world_tasks import StepClock
+from openmov.evaluation.content import FactGroup
+from openmov.runtime.atomic import write_text
+from openmov.studies.filled import FilledStudy
+from openmov.studies.page import StudiesContent, as_html, as_json, as_markdown
+from openmov.studies.scale import Scale
+from openmov.studies.study import Study
+
+_NOTE = (
+    "No MOV trained on Kinetics or VGGSound has been released by anyone; what stands as the paper's was read off the "
+    "paper. No novel class, clip or name was loaded in training or tuning, except where a study says that it trains "
+    "on all classes."
+)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What there is to do."""
+
+    studies: tuple[Study, ...]
+    """What was asked for."""
+    stage: Stage
+    """The data."""
+    wanted: tuple[Wanted, ...] = field(repr=False)
+    """Every measurement, once."""
+    trainings: dict[Wanted, tuple[TrainingTask, ...]] = field(repr=False)
+    """Behind each."""
+    missing: tuple[TrainingTask, ...] = field(repr=False)
+    """Trainings that are not there yet."""
+    unmeasured: int
+    """Measurements that are not there yet."""
+    minutes: float | None
+    """About how long it will take; None where nothing is known."""
+    left_over: int = 0
+    """Trainings of other code, recipes or data in the work folder, which are not used."""
+
+    @property
+    def tasks(self) -> tuple[TrainingTask, ...]:
+        """Every training, once."""
+        return tuple(dict.fromkeys(task for tasks in self.trainings.values() for task in tasks))
+
+
+@dataclass(frozen=True)
+class Work:
+    """How to work, whatever on."""
+
+    folders: StudyFolders
+    """Where clips, trainings and measurements lie."""
+    workers: int = 2
+    """Processes and threads."""
+    shown: bool = True
+    """Progress on stderr."""
+    scale: Scale | None = None
+    """Of ShapesAV; None for data that a user has."""
+
+
+def make_plan(studies: Sequence[Study], stage: Stage, work: Work) -> Plan:
+    """What there is to do, without doing it. Raises RecipeError for a study that cannot be on this data."""
+    wanted = measurements_of(studies, stage)
+    trainings = trainings_of(wanted, stage)
+    tasks = tuple(dict.fromkeys(task for needed in trainings.values() for task in needed))
+    estimate = Estimate(stage.scale)
+    if not all(arm.clips.manifest.is_file() for arm in (*stage.arms.values(),)):
+        minutes = estimate.minutes(tasks, len(wanted), clips=True)
+        return Plan(tuple(studies), stage, wanted, trainings, tasks, len(wanted), minutes)
+    bench = Bench(stage, work.folders, work.workers, work.shown)
+    folders = {task: bench.folder(task) for task in tasks}
+    missing = tuple(task for task in tasks if not folders[task].finished(calibrated=task.calibrated))
+    unmeasured = sum(not bench.measurement(one, trainings[one]).is_file() for one in wanted)
+    left = work.folders.others_than(tuple(folders.values()))
+    minutes = estimate.minutes(missing, unmeasured)
+    return Plan(tuple(studies), stage, wanted, trainings, missing, unmeasured, minutes, left)
+
+
+def run_studies(
+    plan: Plan, out: Path, work: Work, *, command: str, announce: Callable[[Plan], None] | None = None
+) -> Path:
+    """Does what a plan says and writes the pages into `out`; returns the page of all, or of the one study.
+
+    Raises what trainings and evaluations do.
+    """
+    clock = StepClock(shown=work.shown)
+    if announce is not None:
+        announce(plan)
+    if work.scale is not None:
+        with clock.step("Write the clips"):
+            write_world_of(work.folders, work.scale, workers=work.workers, shown=work.shown)
+        plan = make_plan(plan.studies, plan.stage, work)
+    bench = Bench(plan.stage, work.folders, work.workers, work.shown)
+    _train(plan, bench, clock)
+    paths = _measure(plan, bench, clock)
+    measured = Measured(bench, plan.trainings, paths)
+    filled = tuple(Filler(study, measured).filled() for study in plan.studies)
+    return _write(filled, plan, out, clock, command)
+
+
+def _train(plan: Plan, bench: Bench, clock: StepClock) -> None:
+    """Every training that is missing; the rest of the time is said before each."""
+    estimate = Estimate(plan.stage.scale)
+    for place, task in enumerate(plan.missing):
+        rest = estimate.minutes(plan.missing[place:], plan.unmeasured)
+        left = "" if rest is None else f", about {rest:.0f} minutes left"
+        with clock.step(f"Training {place + 1} of {len(plan.missing)}: {task.title}{left}"):
+            estimate.took(task, bench.train(task))
+
+
+def _measure(plan: Plan, bench: Bench, clock: StepClock) -> dict[Wanted, Path]:
+    measurer, paths = Measurer(bench), {}
+    with clock.step(f"Measure {plan.unmeasured} of {len(plan.wanted)}"):
+        for wanted in plan.wanted:
+            paths[wanted] = measurer.measure(wanted, plan.trainings[wanted])
+    return paths
+
+
+def _write(filled: tuple[FilledStudy, ...], plan: Plan, out: Path, clock: StepClock, command: str) -> Path:
+    """A page a study, and where several were asked for one of all."""
+    for one in filled:
+        _write_page(out, one.study.name, _content(one.study.title, (one,), plan, clock, command))
+    if len(filled) == 1:
+        return out / f"{filled[0].study.name}.html"
+    title = f"The paper's experiments on {plan.stage.title}"
+    return _write_page(out, "report", _content(title, filled, plan, clock, command))
+
+
+def _write_page(out: Path, name: str, content: StudiesContent) -> Path:
+    write_text(out / f"{name}.json", as_json(content))
+    write_text(out / f"{name}.md", as_markdown(content))
+    write_text(out / f"{name}.html", as_html(content))
+    return out / f"{name}.html"
+
+
+def _content(title: str, filled: tuple[FilledStudy, ...], plan: Plan, clock: StepClock, command: str) -> StudiesContent:
+    seeds = plan.stage.seeds
+    said = f"mean and standard deviation over {seeds} training seeds" if seeds > 1 else "one training seed"
+    return StudiesContent(
+        title=title,
+        summary=f"Accuracy in per cent, {said}, one fixed split; the paper's numbers stand beside for comparison.",
+        date=time.strftime("%Y-%m-%d"),
+        command=command,
+        studies=filled,
+        facts=_facts(plan),
+        steps=tuple(clock.steps),
+        notes=(*plan.stage.notes, _NOTE),
+    )
+
+
+def _facts(plan: Plan) -> tuple[FactGroup, ...]:
+    stage, scale = plan.stage, plan.stage.scale
+    data = {"data": stage.title, "training seeds": ", ".join(map(str, range(stage.seeds)))}
+    data |= {name: f"{arm.clips.title} ({arm.recipe})" for name, arm in stage.arms.items()}
+    if scale is not None:
+        sizes = (
+            f"{scale.train_per_class} to train on, {scale.val_per_class} to validate, {scale.test_per_class} to test"
+        )
+        data |= {"clips a class": sizes, "epochs": str(scale.epochs)}
+    data |= {"trainings": str(len(plan.tasks)), "code": code_identity(TRAINING_CODE)}
+    return (
+        FactGroup("Data", tuple(data.items())),
+        FactGroup("Software", tuple(software_facts().items())),
+        FactGroup("Machine", tuple(machine_facts().items())),
+    )

@@ -1,0 +1,53 @@
+"""From what a user names to the data of the studies."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from openmov.api.study.given import given_stage
+from openmov.api.study.layout import StudyFolders
+from openmov.api.study.run import Work
+from openmov.api.study.stage import Stage
+from openmov.api.study.world import world_stage
+from openmov.api.wiring import default_cache_folder
+from openmov.errors import RecipeError
+from openmov.studies.scale import FULL, QUICK
+
+WORLD = "shapesav"
+"""What the synthetic world is called."""
+
+
+def set_stage(
+    data: Sequence[str],
+    manifests: Sequence[Path],
+    work: Path,
+    cache: Path | None,
+    seeds: int | None,
+    overrides: Sequence[str],
+    *,
+    quick: bool,
+    workers: int,
+) -> tuple[Stage, Work]:
+    """The data that was named, and how to work on it. Raises RecipeError, ManifestError."""
+    folders = StudyFolders(work)
+    if WORLD not in data:
+        if quick:
+            raise RecipeError("--quick", "is a size of ShapesAV", "leave it out, or use --set training.epochs=1")
+        stage = given_stage(
+            data, manifests, cache or default_cache_folder(), seeds=seeds or 1, overrides=tuple(overrides)
+        )
+        return stage, Work(folders, workers)
+    if len(data) > 1 or manifests:
+        raise RecipeError("--data", f"{WORLD} is made on the spot, alone", "leave out --manifest and other --data")
+    scale = QUICK if quick else FULL
+    folders = replace(folders, pools=scale.name)
+    stage = world_stage(folders, scale, tuple(overrides))
+    stage = replace(stage, seeds=seeds or scale.seeds, cache=cache or stage.cache)
+    return stage, Work(folders, workers, scale=scale)
+
+
+def command_of(names: Sequence[str], stage: Stage, overrides: Sequence[str]) -> str:
+    """The command line that makes the same again."""
+    seeds = f" --seeds {stage.seeds}" if stage.scale is None or stage.seeds != stage.scale.seeds else ""
+    sets = "".join(f" --set {override}" for override in overrides)
+    return f"openmov study {' '.join(names)} {stage.named}{seeds}{sets}"

@@ -1,0 +1,64 @@
+"""Which videos stand for the paper's: ShapesAV, made on the spot, or data sets whose manifests a user has.
+
+flow    Kinetics-700 in the paper     ShapesAV-Motion here, or kinetics700 (400, 600) of `openmov dataset`
+audio   VGGSound                      ShapesAV-Sound, or vggsound
+first, second   UCF101, HMDB51        two other sets of names on a pool of its own, or ucf101, hmdb51
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from openmov.studies.scale import Scale
+
+
+@dataclass(frozen=True)
+class Clips:
+    """One list of videos and its names."""
+
+    title: str
+    """As shown."""
+    manifest: Path
+    """CSV or JSONL."""
+    vocabulary: Path
+    """JSON with base and novel names."""
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One side of the paper."""
+
+    clips: Clips
+    """Trained and tested on."""
+    extra: str
+    """The modality beside the video."""
+    recipe: str
+    """Bundled recipe of the whole model."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """All the data of one call."""
+
+    title: str
+    """As shown."""
+    arms: Mapping[str, Arm]
+    """By the paper's side; one that is not given is missing."""
+    targets: Mapping[str, Clips]
+    """Other data sets, by their place in table 4."""
+    cache: Path
+    """Of flow, sound and frozen embeddings."""
+    larger: str
+    """The larger backbone of table 3."""
+    overrides: tuple[str, ...] = ()
+    """Change every recipe."""
+    layers: Mapping[int, str] = field(default_factory=dict)
+    """Table 6: what stands for the last n of 12 layers; one that is missing has no counterpart."""
+    seeds: int = 1
+    """Training seeds."""
+    scale: Scale | None = None
+    """Of ShapesAV; None for real data, about whose minutes nothing is known beforehand."""
+    notes: tuple[str, ...] = ()
+    """What stands for what, for the page."""
+    named: str = ""
+    """How the data was named on the command line."""

@@ -1,0 +1,33 @@
+"""What `openmov study` says beforehand."""
+
+import sys
+from collections import Counter
+
+from openmov.api.study.run import Plan
+
+
+def plan_lines(plan: Plan) -> list[str]:
+    """How many trainings and measurements, of which kinds, and about how long."""
+    there = len(plan.tasks) - len(plan.missing)
+    have = f", {there} of them there already" if there else ""
+    lines = [
+        f"{', '.join(study.name for study in plan.studies)} on {plan.stage.title}: {len(plan.tasks)} trainings{have}; "
+        f"{len(plan.wanted)} measurements, {plan.unmeasured} of them to be made."
+    ]
+    kinds = Counter(task.title.rsplit("-seed", 1)[0] for task in plan.missing)
+    lines += [f"  train {kind}{f' x {count}' if count > 1 else ''}" for kind, count in sorted(kinds.items())]
+    if plan.left_over:
+        lines.append(f"{plan.left_over} trainings of other code, recipes, data or studies lie there and are not used.")
+    return [*lines, _time(plan)]
+
+
+def announce(plan: Plan) -> None:
+    """The plan, on stderr."""
+    print("\n".join(plan_lines(plan)), file=sys.stderr)
+
+
+def _time(plan: Plan) -> str:
+    if plan.minutes is None:
+        return "How long it takes is said after the first training."
+    limit = f", within {plan.stage.scale.limit_minutes} on two idle cores" if plan.stage.scale else ""
+    return f"About {max(1, round(plan.minutes))} minutes{limit}."

@@ -1,0 +1,78 @@
+"""The verb `study`: the paper's tables and figures, on ShapesAV or on data a user has."""
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from openmov.cli.options import AtLeastOne, Cache, Flag, Set, Workers, app
+
+DataNames = Annotated[
+    tuple[str, ...],
+    Parameter(
+        name="--data",
+        negative="",
+        help="shapesav, or data sets that `openmov dataset` has listed: kinetics700 (400, 600), vggsound, ucf101, "
+        "hmdb51; several, each with its --manifest.",
+    ),
+]
+Manifests = Annotated[
+    tuple[Path, ...],
+    Parameter(
+        name="--manifest",
+        negative="",
+        show_default=False,
+        help="The folder or manifest of each data set, in the order of --data.",
+    ),
+]
+
+
+@app.command
+def study(
+    names: tuple[str, ...],
+    /,
+    *,
+    data: DataNames = ("shapesav",),
+    manifest: Manifests = (),
+    out: Path = Path("study"),
+    work: Path | None = None,
+    seeds: AtLeastOne | None = None,
+    quick: Flag = False,
+    plan: Flag = False,
+    cache: Cache = None,
+    workers: Workers = 2,
+    set_: Set = (),
+) -> None:
+    """Run the paper's experiments: train what they need, measure it, write a page with the paper's numbers beside.
+
+    Says beforehand what there is to train and about how long it takes. Interrupted and called again it goes on; what
+    was trained with other code, recipes or data is never used.
+
+    Parameters
+    ----------
+    names
+        table1 ... table9, figure1, figure3, or all.
+    out
+        Folder of the pages.
+    work
+        Folder of clips, trainings and measurements. [default: OUT/work]
+    seeds
+        Training seeds 0, 1, ... [default: 3 on ShapesAV, 1 with --quick or on other data]
+    quick
+        ShapesAV with few clips, few epochs and one seed.
+    plan
+        Only say what there is to do.
+    """
+    from openmov.api.study.run import make_plan, run_studies
+    from openmov.api.study.setting import command_of, set_stage
+    from openmov.cli import show_study
+    from openmov.studies.catalogue import find_studies
+
+    found = find_studies(names)
+    stage, how = set_stage(data, manifest, work or out / "work", cache, seeds, set_, quick=quick, workers=workers)
+    planned = make_plan(found, stage, how)
+    if plan:
+        print("\n".join(show_study.plan_lines(planned)))
+    else:
+        command = command_of(names, stage, set_)
+        print(run_studies(planned, out, how, command=command, announce=show_study.announce))

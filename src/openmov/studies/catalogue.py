@@ -1,0 +1,25 @@
+"""The studies there are, by the names they have on the command line."""
+
+import difflib
+from collections.abc import Mapping, Sequence
+
+from openmov.errors import RecipeError
+from openmov.studies.figures import FIGURE3, TABLE7
+from openmov.studies.main_tables import TABLE1, TABLE2, TABLE3, TABLE4
+from openmov.studies.part_tables import TABLE5, TABLE6, TABLE8, TABLE9
+from openmov.studies.study import Study
+
+ALL = "all"
+"""Every study, in one report."""
+_LISTED = (TABLE1, TABLE2, TABLE3, TABLE4, TABLE5, TABLE6, TABLE7, TABLE8, TABLE9, FIGURE3)
+STUDIES: Mapping[str, Study] = {study.name: study for study in _LISTED}
+
+
+def find_studies(names: Sequence[str]) -> tuple[Study, ...]:
+    """Studies by their names, each once, in the order of the catalogue. Raises RecipeError, naming the nearest."""
+    for name in names:
+        if name not in (ALL, *STUDIES):
+            close = difflib.get_close_matches(name.lower(), STUDIES, n=1, cutoff=0.4)
+            mend = f"did you mean {close[0]}? There are" if close else "there are"
+            raise RecipeError(name, "is no study", f"{mend} {', '.join(STUDIES)} and {ALL}")
+    return tuple(study for study in STUDIES.values() if ALL in names or study.name in names)
