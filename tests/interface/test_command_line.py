@@ -36,7 +36,7 @@ VERBS = (
         "recipe",
         "results",
     ),
-    *("results", "shapesav write", "split", "train"),
+    *("results", "shapesav write", "split", "study", "train"),
 )
 
 

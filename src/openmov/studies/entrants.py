@@ -18,3 +18,5 @@ VIDEO_ONLY = Entrant(("video_only",))
 """The frozen video encoder with a trained head."""
 SCORE_FUSION = Entrant(("video_only", "{extra}_only"))
 """The mean of the probabilities of the two."""
+SYMMETRIC = Entrant(("mov",), changes=("model.fusion=symmetric",))
+"""MOV whose flow or sound attends to the trained video, not to the frozen one."""

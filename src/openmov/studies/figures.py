@@ -1,12 +1,47 @@
-"""Figure 3 of the paper: which classes change; and table 7: sound alone on all classes."""
+"""The paper's figures 1 and 3: accuracy while fine-tuning, and which classes change; and table 7, sound alone."""
+
+from dataclasses import replace
 
 from openmov.studies.entrants import CLIP, MOV, MOV_CALIBRATED
-from openmov.studies.study import Changes, Column, Entrant, Row, Study, Table
+from openmov.studies.study import Changes, Column, Curves, Entrant, Finding, Panel, Row, Study, Table
 
 _NAMED = {
     "flow": ("yawning", "long jump", "look in mirror", "looking in mirror", "geocaching"),
     "audio": ("people nose blowing", "people laughing", "sloshing water", "wind noise"),
 }
+
+_KEPT = ("training.keep_epochs=true",)
+_RGB, _EXTRA = (Entrant((method,), changes=_KEPT) for method in ("finetune_video", "finetune_{extra}"))
+_BEFORE = {entrant: replace(entrant, weights="untrained") for entrant in (_RGB, _EXTRA)}
+
+FIGURE1 = Study(
+    "figure1",
+    "Figure 1: fine-tuning CLIP's vision encoder with one modality",
+    "The whole encoder is trained on base classes with frames, flow or sound alone; what happens to novel classes?",
+    (
+        Curves(
+            (
+                Panel("Frames (Kinetics-700)", "flow", _RGB, "base up, novel down"),
+                Panel("Frames (VGGSound)", "audio", _RGB, "base up, novel down"),
+                Panel("Flow (Kinetics-700)", "flow", _EXTRA, "base up, novel up"),
+                Panel("Sound (VGGSound)", "audio", _EXTRA, "base up, novel up"),
+            ),
+        ),
+    ),
+    (
+        Finding("frames: fine-tuning raises base accuracy", "flow", "base", _RGB, _BEFORE[_RGB]),
+        Finding("frames: fine-tuning lowers novel accuracy", "flow", "novel", _BEFORE[_RGB], _RGB),
+        Finding("frames beside sound: fine-tuning lowers novel accuracy", "audio", "novel", _BEFORE[_RGB], _RGB),
+        Finding("flow: fine-tuning raises base accuracy", "flow", "base", _EXTRA, _BEFORE[_EXTRA]),
+        Finding("flow: fine-tuning raises novel accuracy", "flow", "novel", _EXTRA, _BEFORE[_EXTRA]),
+        Finding("sound: fine-tuning raises base accuracy", "audio", "base", _EXTRA, _BEFORE[_EXTRA]),
+        Finding("sound: fine-tuning raises novel accuracy", "audio", "novel", _EXTRA, _BEFORE[_EXTRA]),
+    ),
+    (
+        "Novel accuracy is measured afterwards from the weights saved each epoch; the findings compare the epoch that "
+        "was best on base validation clips with the encoder before training.",
+    ),
+)
 
 FIGURE3 = Study(
     "figure3",

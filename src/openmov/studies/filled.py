@@ -119,6 +119,8 @@ class FindingOutcome:
         found = self.difference
         if found is None:
             return "not measured"
+        if found.low == found.high == 0:
+            return "no difference"
         return "holds" if found.low > 0 else "does not hold" if found.high < 0 else "undecided"
 
 

@@ -26,7 +26,7 @@ Figure = Literal[
 """A number of one evaluation: accuracy on base or novel clips among their own names, or among all names
 (generalised); on another data set (full: all of it, half: ten random halves of its classes)."""
 
-Paper = tuple[tuple[str, str | float | bool], ...]
+Paper = tuple[tuple[str, str | int | float | bool], ...]
 """Column and value pairs that single out a row of a published table."""
 
 

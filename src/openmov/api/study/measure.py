@@ -43,19 +43,19 @@ class Measurer:
     _clips: dict[str, TestClips] = field(default_factory=dict)
     _recordings: OrderedDict[str, Recording] = field(default_factory=OrderedDict)
 
-    def measure(self, wanted: Wanted, tasks: tuple[TrainingTask, ...]) -> Path:
-        """Evaluations of one entrant, as a file; read back where it is there. Raises what an evaluation does."""
-        path = self.bench.measurement(wanted, tasks)
-        if not path.is_file():
-            found = self._evaluated(wanted, tasks)
-            fields = {protocol: evaluation.to_json() for protocol, evaluation in found.items()}
-            write_text(path, json.dumps(fields, ensure_ascii=False) + "\n")
-        return path
+    def prepare(self, wanted: Wanted, tasks: tuple[TrainingTask, ...]) -> None:
+        """Stores what its networks look at, once for all that look at the same. Raises ManifestError."""
+        self._test_clips(self._runs_of(tasks), self.bench.clips(wanted), crossing=wanted.target is not None)
+
+    def measure(self, wanted: Wanted, tasks: tuple[TrainingTask, ...]) -> None:
+        """Writes the evaluations of one entrant. Raises what an evaluation does."""
+        found = self._evaluated(wanted, tasks)
+        fields = {protocol: evaluation.to_json() for protocol, evaluation in found.items()}
+        write_text(self.bench.measurement(wanted, tasks), json.dumps(fields, ensure_ascii=False) + "\n")
 
     def _evaluated(self, wanted: Wanted, tasks: tuple[TrainingTask, ...]) -> dict[str, Evaluation]:
         began = time.monotonic()
-        folders = [self.bench.folder(task).run for task in tasks]
-        runs = [self._run(folder) for folder in folders]
+        runs = self._runs_of(tasks)
         listed = self.bench.clips(wanted)
         clips = self._test_clips(runs, listed, crossing=wanted.target is not None)
         recordings = [self._recording(run, clips, listed, wanted.entrant.weights) for run in runs]
@@ -64,6 +64,9 @@ class Measurer:
         if wanted.target is not None:
             return _crossed(contender, clips, official_test_ids(listed.manifest), seconds)
         return _own(contender, clips, seconds)
+
+    def _runs_of(self, tasks: tuple[TrainingTask, ...]) -> list[LoadedRun]:
+        return [self._run(self.bench.folder(task).run) for task in tasks]
 
     def _run(self, folder: Path) -> LoadedRun:
         return _kept(self._runs, str(folder), lambda: load_run(folder, self.bench.stage.cache))

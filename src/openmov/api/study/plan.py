@@ -54,7 +54,8 @@ class TrainingTask:
         every = "-all-classes" if self.classes == "all" else ""
         layers = recipe.model.trainable_layers
         last = "" if layers == "all" else f"-last{layers}"
-        return f"{self.arm}-{recipe.model.method}{last}{size}{every}-seed{recipe.training.seed}"
+        fusion = "" if recipe.model.fusion == "asymmetric" else f"-{recipe.model.fusion}"
+        return f"{self.arm}-{recipe.model.method}{fusion}{last}{size}{every}-seed{recipe.training.seed}"
 
 
 def measurements_of(studies: Sequence[Study], stage: Stage) -> tuple[Wanted, ...]:

@@ -22,6 +22,7 @@ from openmov.api.study.world import write_world_of
 from openmov.api.world_tasks import StepClock
 from openmov.evaluation.content import FactGroup
 from openmov.runtime.atomic import write_text
+from openmov.runtime.progress import progress_bar
 from openmov.studies.filled import FilledStudy
 from openmov.studies.page import StudiesContent, as_html, as_json, as_markdown
 from openmov.studies.scale import Scale
@@ -126,10 +127,17 @@ def _train(plan: Plan, bench: Bench, clock: StepClock) -> None:
 
 
 def _measure(plan: Plan, bench: Bench, clock: StepClock) -> dict[Wanted, Path]:
-    measurer, paths = Measurer(bench), {}
-    with clock.step(f"Measure {plan.unmeasured} of {len(plan.wanted)}"):
-        for wanted in plan.wanted:
-            paths[wanted] = measurer.measure(wanted, plan.trainings[wanted])
+    paths = {wanted: bench.measurement(wanted, plan.trainings[wanted]) for wanted in plan.wanted}
+    missing = [wanted for wanted in plan.wanted if not paths[wanted].is_file()]
+    measurer = Measurer(bench)
+    with clock.step("Prepare the test clips"):
+        for wanted in missing:
+            measurer.prepare(wanted, plan.trainings[wanted])
+    bar = progress_bar("measuring", len(missing), shown=bench.shown)
+    with clock.step(f"Measure {len(missing)} of {len(paths)}"), bar as show:
+        for done, wanted in enumerate(missing, start=1):
+            measurer.measure(wanted, plan.trainings[wanted])
+            show(done)
     return paths
 
 

@@ -1,0 +1,97 @@
+"""Numbers of a table from evaluations whose answers are known."""
+
+from collections.abc import Sequence
+
+import pytest
+
+from openmov.evaluation.result import Evaluation, SampleRecord
+from openmov.studies.filled import Cell, FindingOutcome, class_changes, compare, figure_count, figure_value
+from openmov.studies.study import Entrant, Finding
+
+
+def evaluation(right: Sequence[int], base: Sequence[str], novel: Sequence[str]) -> Evaluation:
+    """Clip i is of class i modulo the number of names."""
+    names = (*base, *novel)
+    records = tuple(
+        SampleRecord(f"v{i:03d}", names[i % len(names)], 1 if ok else 2, 0.5, (names[0],), (1.0,))
+        for i, ok in enumerate(right)
+    )
+    return Evaluation("", tuple(base), tuple(novel), "id", records)
+
+
+FOUND = {
+    "base": evaluation([1, 1, 1, 0], ["a"], []),
+    "novel": evaluation([1, 0], [], ["b"]),
+    "generalised": evaluation([1, 0, 1, 0, 1, 1], ["a"], ["b"]),
+}
+CROSSED = {
+    "full": evaluation([1, 0, 0, 0], [], ["b"]),
+    "half0": evaluation([1, 1], [], ["b"]),
+    "half1": evaluation([1, 0], [], ["b"]),
+}
+
+
+def test_figures_are_those_of_their_protocol() -> None:
+    assert figure_value(FOUND, "base") == 0.75
+    assert figure_value(FOUND, "novel") == 0.5
+    assert figure_value(FOUND, "harmonic") == pytest.approx(0.6)
+    assert figure_value(FOUND, "generalised_base") == 1.0
+    assert figure_value(FOUND, "generalised_novel") == pytest.approx(1 / 3)
+    assert figure_value(FOUND, "generalised_harmonic") == pytest.approx(0.5)
+    assert figure_count(FOUND, "base") == 4
+    assert figure_count(FOUND, "harmonic") == 6
+
+
+def test_on_another_data_set_official_splits_are_averaged_where_there_are_any() -> None:
+    assert figure_value(CROSSED, "full") == 0.25
+    splits = {"split1": evaluation([1, 1], [], ["b"]), "split2": evaluation([1, 0], [], ["b"])}
+    assert figure_value(CROSSED | splits, "full") == 0.75
+    assert figure_value(CROSSED, "half_mean") == 0.75
+    assert figure_value(CROSSED, "half_std") == 0.25
+
+
+def test_a_cell_is_the_mean_over_seeds_with_its_deviation() -> None:
+    cell = Cell((0.5, 0.7), 10, 51.2)
+    assert cell.mean == pytest.approx(0.6)
+    assert cell.deviation == pytest.approx(0.141421, abs=1e-6)
+    assert Cell((), 0, 51.2).mean is None
+
+
+def test_a_comparison_pairs_clips_and_averages_seeds() -> None:
+    better = {"base": evaluation([1] * 40, ["a"], [])}
+    worse = {"base": evaluation([0] * 40, ["a"], [])}
+    assert compare([better, worse], [worse, worse], "base").mean == 0.5
+    other = {"base": evaluation([1] * 41, ["a"], [])}
+    with pytest.raises(ValueError, match="not measured on the same clips"):
+        compare([better], [other], "base")
+
+
+def test_a_generalised_comparison_takes_the_clips_of_its_role_alone() -> None:
+    nothing = {"generalised": evaluation([0, 0, 0, 0, 0, 0], ["a"], ["b"])}
+    assert compare([FOUND], [nothing], "generalised_base").mean == 1.0
+    assert compare([FOUND], [nothing], "generalised_novel").count == 3
+
+
+def test_only_an_interval_that_leaves_out_zero_decides() -> None:
+    all_right, none, half = ([evaluation_of(right)] for right in ([1] * 30, [0] * 30, [1, 0] * 15))
+    finding = Finding("a beats b", "flow", "base", Entrant(), Entrant())
+    assert FindingOutcome(finding, compare(all_right, none, "base")).verdict == "holds"
+    assert FindingOutcome(finding, compare(none, half, "base")).verdict == "does not hold"
+    flipped = [evaluation_of([0, 1] * 15)]
+    assert FindingOutcome(finding, compare(half, flipped, "base")).verdict == "undecided"
+    assert FindingOutcome(finding, compare(half, half, "base")).verdict == "no difference"
+    assert FindingOutcome(finding, None).verdict == "not measured"
+
+
+def evaluation_of(right: Sequence[int]) -> dict[str, Evaluation]:
+    return {"base": evaluation(right, ["a"], [])}
+
+
+def test_changes_of_classes_are_means_over_seeds() -> None:
+    before = [{"base": evaluation([0, 1, 0, 1], ["a", "c"], []), "novel": evaluation([1, 1], [], ["b"])}]
+    after = [
+        {"base": evaluation([1, 1, 1, 0], ["a", "c"], []), "novel": evaluation([1, 0], [], ["b"])},
+        {"base": evaluation([0, 1, 0, 0], ["a", "c"], []), "novel": evaluation([0, 0], [], ["b"])},
+    ]
+    found = {one.name: (one.role, one.change) for one in class_changes(after, before * 2)}
+    assert found == {"a": ("base", 0.5), "c": ("base", -0.5), "b": ("novel", -0.75)}

@@ -1,0 +1,88 @@
+"""What the pages of studies say."""
+
+import json
+from html.parser import HTMLParser
+
+from openmov.evaluation.content import ClassChange, FactGroup
+from openmov.evaluation.metrics import PairedDifference
+from openmov.studies.filled import (
+    Cell,
+    FilledChanges,
+    FilledCurves,
+    FilledPanel,
+    FilledRow,
+    FilledStudy,
+    FilledTable,
+    FindingOutcome,
+)
+from openmov.studies.page import StudiesContent, as_html, as_json, as_markdown
+from openmov.studies.study import Changes, Column, Curves, Entrant, Finding, Panel, Study, Table
+
+COLUMNS = (Column("Base", "flow", "base", "base"), Column("Novel", "audio", "novel", "novel"))
+TABLE = FilledTable(
+    Table(COLUMNS, (), "table1_kinetics700"),
+    (
+        FilledRow("VATT", "", (Cell((), 0, 19.8, "as published"), Cell((), 0, 21.6, "as published")), True),
+        FilledRow("MOV <ours>", "beta", (Cell((0.5, 0.7), 10, 75.3), Cell((), 0, 58.1, "no sound")), False, ("k",)),
+    ),
+)
+PANEL = Panel("Frames", "flow", Entrant(), "base up, novel down")
+CURVES = FilledCurves((FilledPanel(PANEL, (0.2, 0.5, 0.4), (0.3, 0.1, 0.2)), FilledPanel(PANEL, (), (), "no sound")))
+CHANGES = FilledChanges(
+    Changes("MOV", "flow", Entrant(), Entrant(), ("yawning",)), (ClassChange("yawning", "novel", 0.25, 0.75, 4),)
+)
+FINDING = FindingOutcome(
+    Finding("MOV beats CLIP", "flow", "base", Entrant(), Entrant(), 24.1), PairedDifference(0.1, 0.05, 0.15, 0.01, 10)
+)
+STUDY = Study("table1", "Table 1", "Does it?", (TABLE.table, Curves((PANEL,)), CHANGES.changes), (FINDING.finding,))
+FILLED = FilledStudy(STUDY, (TABLE, CURVES, CHANGES), (FINDING,), {"seeds": [0, 1], "clips": {}, "trainings": {}})
+CONTENT = StudiesContent(
+    "Title", "Summary", "2026-11-24", "openmov study all", (FILLED, FILLED), (FactGroup("Data", (("clips", "3"),)),)
+)
+
+
+def test_markdown_has_measured_and_published_side_by_side() -> None:
+    lines = as_markdown(CONTENT).splitlines()
+    assert "| VATT *as published* | paper 19.8 | paper 21.6 |" in lines
+    assert "| MOV <ours> (beta) | **60.0 ± 14.1**; paper 75.3 | paper 58.1 |" in lines
+    assert "| MOV beats CLIP | +24.1 | +10.0 [+5.0, +15.0] | holds |" in lines
+    assert "| Frames | base | 20.0 | 50.0 | 40.0 | base up, novel down |" in lines
+    assert "| Frames | novel | 30.0 | 20.0 | 20.0 | base up, novel down |" in lines
+
+
+def test_every_table_is_one() -> None:
+    for block in as_markdown(CONTENT).split("\n\n"):
+        if block.startswith("|"):
+            assert len({line.count("|") for line in block.splitlines()}) == 1
+
+
+def test_the_page_stands_alone_and_escapes_names() -> None:
+    page = as_html(CONTENT)
+    links: list[str] = []
+
+    class Reader(HTMLParser):
+        def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+            assert tag not in ("script", "link", "iframe")
+            links.extend(value or "" for name, value in attrs if name in ("src", "href"))
+
+    Reader().feed(page)
+    assert all(link.startswith(("#", "data:")) for link in links)
+    assert "MOV &lt;ours&gt;" in page
+    for said in ("as published", "paper 75.3", "named in the paper", "no sound", "holds", "Not measured here"):
+        assert said in page
+
+
+def test_json_holds_every_seed_and_says_what_was_not_measured() -> None:
+    fields = json.loads(as_json(CONTENT))
+    row = fields["studies"]["table1"]["parts"][0]["rows"][1]
+    assert row["cells"][0]["values"] == [0.5, 0.7]
+    assert row["cells"][1] == {
+        "values": [],
+        "mean": None,
+        "deviation": 0.0,
+        "clips": 0,
+        "published_percent": 58.1,
+        "why_not": "no sound",
+    }
+    assert fields["studies"]["table1"]["findings"][0]["verdict"] == "holds"
+    assert fields["studies"]["table1"]["made_of"]["seeds"] == [0, 1]
