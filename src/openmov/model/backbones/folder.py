@@ -17,7 +17,7 @@ from huggingface_hub.errors import HfHubHTTPError, RepositoryNotFoundError, Revi
 
 from openmov.errors import BackboneError
 
-BUNDLED = {"shapesav-tiny": "data/shapesav/weights"}
+BUNDLED = {"shapesav-tiny": "data/shapesav/weights", "shapesav-tiny-wide": "data/shapesav/weights_wide"}
 """Backbones that ship with the package, and where inside it."""
 
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)

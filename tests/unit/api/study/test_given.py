@@ -14,13 +14,11 @@ from openmov.media.encode import write_clip
 from tiny_media import RATE_FPS, RATE_HZ, tone
 
 
-def listed(folder: Path, *, sound: bool = True, dataset: str | None = None) -> Path:
-    """A data set of one base and one novel class, as `openmov dataset` leaves it."""
+def listed(folder: Path, *, clip: Path | None = None, dataset: str | None = None) -> Path:
+    """A data set of one base and one novel class, as `openmov dataset` leaves it; its videos are empty, or this clip."""
     folder.mkdir()
-    frames = np.zeros((4, 32, 32, 3), np.uint8)
     for name in ("a", "b"):
-        waveform = tone(0.2, 400) if sound else None
-        write_clip(folder / f"{name}.mp4", frames, RATE_FPS, waveform, RATE_HZ)
+        (folder / f"{name}.mp4").write_bytes(b"" if clip is None else clip.read_bytes())
     (folder / "manifest.csv").write_text("path,label,split\na.mp4,waving,train\nb.mp4,hopping,test\n")
     (folder / "vocabulary.json").write_text(json.dumps({"base": ["waving"], "novel": ["hopping"]}))
     if dataset is not None:
@@ -29,12 +27,19 @@ def listed(folder: Path, *, sound: bool = True, dataset: str | None = None) -> P
     return folder
 
 
+@pytest.fixture(scope="module")
+def loud(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("loud") / "clip.mp4"
+    write_clip(path, np.zeros((4, 32, 32, 3), np.uint8), RATE_FPS, tone(0.2, 400), RATE_HZ)
+    return path
+
+
 def stage_of(data: list[str], manifests: list[Path]) -> object:
     return given_stage(data, manifests, Path("cache"), seeds=1, overrides=())
 
 
-def test_each_data_set_takes_its_side(tmp_path: Path) -> None:
-    k700, vgg, ucf = (listed(tmp_path / name) for name in ("k", "v", "u"))
+def test_each_data_set_takes_its_side(tmp_path: Path, loud: Path) -> None:
+    k700, vgg, ucf = (listed(tmp_path / name, clip=loud) for name in ("k", "v", "u"))
     stage = given_stage(
         ["kinetics700", "vggsound", "ucf101"], [k700, vgg / "manifest.csv", ucf], tmp_path, seeds=2, overrides=()
     )
@@ -76,10 +81,10 @@ def test_a_manifest_of_another_data_set_is_refused(tmp_path: Path) -> None:
         stage_of(["kinetics700"], [folder])
 
 
-def test_silent_videos_cannot_stand_for_sound(tmp_path: Path) -> None:
-    stage_of(["vggsound"], [listed(tmp_path / "loud")])
+def test_silent_videos_cannot_stand_for_sound(tmp_path: Path, loud: Path) -> None:
+    stage_of(["vggsound"], [listed(tmp_path / "loud", clip=loud)])
     with pytest.raises(ManifestError, match="none of 1 training videos looked at has sound"):
-        stage_of(["vggsound"], [listed(tmp_path / "silent", sound=False)])
+        stage_of(["vggsound"], [listed(tmp_path / "unheard")])
 
 
 def test_the_world_is_named_alone(tmp_path: Path) -> None:
