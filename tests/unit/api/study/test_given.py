@@ -15,7 +15,7 @@ from tiny_media import RATE_FPS, RATE_HZ, tone
 
 
 def listed(folder: Path, *, clip: Path | None = None, dataset: str | None = None) -> Path:
-    """A data set of one base and one novel class, as `openmov dataset` leaves it; its videos are empty, or this clip."""
+    """A data set of one base and one novel class, as `openmov dataset` leaves it; its videos are `clip`, or empty."""
     folder.mkdir()
     for name in ("a", "b"):
         (folder / f"{name}.mp4").write_bytes(b"" if clip is None else clip.read_bytes())
