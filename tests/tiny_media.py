@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from openmov.config.schema import AudioConfig, FlowConfig, VideoConfig, ViewsConfig
+from openmov.data.features import StoredFeatures
 from openmov.data.pictures import FrameEmbedder, PictureSettings
 from openmov.data.reader import ClipReader
 from openmov.data.sound import SoundReader
@@ -105,6 +106,7 @@ def small_reader(
     sound: AudioConfig = SMALL_SOUND,
     cache: Path | None = None,
     embed: FrameEmbedder | None = None,
+    features: StoredFeatures | None = None,
     decoder: Decoder = PLAIN,
 ) -> ClipReader:
     """A reader of these modalities; two seeded views in training, two clips in a test."""
@@ -116,5 +118,6 @@ def small_reader(
         SoundReader(sound, stored, decoder),
         cache=stored,
         embed_frames=embed,
+        features=features,
         decoder=decoder,
     )

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         BackboneError,
         CheckpointError,
         DecodeError,
+        FeaturesError,
         ManifestError,
         OpenMovError,
         RecipeError,
@@ -60,8 +61,8 @@ _PLACES = {
     "openmov.config.schema": ("Recipe",),
     "openmov.data.split": ("split_classes",),
     "openmov.errors": (
-        *("BackboneError", "CheckpointError", "DecodeError", "ManifestError", "OpenMovError", "RecipeError"),
-        *("RunFolderError", "StorageError", "VocabularyError"),
+        *("BackboneError", "CheckpointError", "DecodeError", "FeaturesError", "ManifestError", "OpenMovError"),
+        *("RecipeError", "RunFolderError", "StorageError", "VocabularyError"),
     ),
     "openmov.text.vocabulary": ("Vocabulary", "load_vocabulary"),
 }
@@ -73,6 +74,7 @@ __all__ = [
     "CheckpointError",
     "DecodeError",
     "EvaluatedTask",
+    "FeaturesError",
     "Findings",
     "ManifestError",
     "OpenMovError",

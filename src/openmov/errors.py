@@ -7,6 +7,7 @@
     ├── RecipeError       the configuration is wrong
     ├── BackboneError     the pretrained model cannot be had, or does not fit
     ├── CheckpointError   saved weights cannot be used here
+    ├── FeaturesError     stored frozen embeddings were made for something else
     ├── RunFolderError    an output folder holds something else
     └── StorageError      a file cannot be written (no space, no permission)
 
@@ -56,6 +57,10 @@ class BackboneError(OpenMovError):
 
 class CheckpointError(OpenMovError):
     """A checkpoint is damaged, or belongs to another format version, backbone, model or vocabulary."""
+
+
+class FeaturesError(OpenMovError):
+    """A folder of stored embeddings is damaged, or was made with another backbone, other views or from other files."""
 
 
 class RunFolderError(OpenMovError):

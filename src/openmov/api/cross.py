@@ -77,6 +77,7 @@ def evaluate_cross(
     split: str = "test",
     backbone: str | None = None,
     views: tuple[int, int] | None = None,
+    features: Path | None = None,
     workers: int = 2,
     shown: bool = True,
 ) -> CrossTask:
@@ -88,7 +89,7 @@ def evaluate_cross(
     if not run_folders:
         raise RunFolderError("evaluate", "no run is given", "name at least one run folder")
     started = time.monotonic()
-    runs = open_runs(run_folders, cache_folder, backbone=backbone, views=views)
+    runs = open_runs(run_folders, cache_folder, backbone=backbone, views=views, features=features)
     given = load_vocabulary(vocabulary)
     names = Vocabulary((), given.names, given.prompts)
     clips = prepare_clips(runs, manifest, names, split, workers=workers, shown=shown)

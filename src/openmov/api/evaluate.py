@@ -74,10 +74,15 @@ def data_facts(clips: TestClips) -> Mapping[str, str]:
 
 
 def open_runs(
-    run_folders: Sequence[Path], cache_folder: Path, *, backbone: str | None, views: tuple[int, int] | None
+    run_folders: Sequence[Path],
+    cache_folder: Path,
+    *,
+    backbone: str | None,
+    views: tuple[int, int] | None,
+    features: Path | None = None,
 ) -> tuple[LoadedRun, ...]:
     """The runs, with other views (clips x crops) than their recipe's where asked. Raises what `load_run` does."""
-    runs = (load_run(folder, cache_folder, backbone=backbone) for folder in run_folders)
+    runs = (load_run(folder, cache_folder, backbone=backbone, features=features) for folder in run_folders)
     return tuple(run if views is None else run.with_views(*views) for run in runs)
 
 
@@ -103,6 +108,7 @@ def evaluate_task(
     split: str = "test",
     backbone: str | None = None,
     views: tuple[int, int] | None = None,
+    features: Path | None = None,
     workers: int = 2,
     shown: bool = True,
     with_page: bool = False,
@@ -110,12 +116,12 @@ def evaluate_task(
     """Measures runs of one task under the base, novel and generalised protocols; writes each run's own rows.
 
     `backbone` says where the runs' backbone lies now, if not where it lay in training; `views` (clips x crops) replaces
-    the recipe's; `with_page` says that `write_evaluation` follows. Raises RunFolderError for no run, two of one method,
-    or a page without a run of the method mov; CheckpointError, BackboneError, ManifestError, VocabularyError, all
-    before a video is opened.
+    the recipe's; `features` is a folder of stored video embeddings; `with_page` says that `write_evaluation` follows.
+    Raises RunFolderError for no run, two of one method, or a page without a run of the method mov; CheckpointError,
+    BackboneError, FeaturesError, ManifestError, VocabularyError, all before a video is opened.
     """
     started = time.monotonic()
-    runs = open_runs(run_folders, cache_folder, backbone=backbone, views=views)
+    runs = open_runs(run_folders, cache_folder, backbone=backbone, views=views, features=features)
     _refuse_misfits(runs)
     if with_page:
         _place_of_mov(runs)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from openmov.api.features import Gathered, gather_features, require_video
 from openmov.api.prepare import Prepared
 from openmov.api.prepare_crew import Crew, Engine, open_crew
 from openmov.api.prepare_plan import Plan, Survey, estimated, sample, survey
@@ -23,7 +24,7 @@ from openmov.data.manifest import Manifest, load_manifest
 from openmov.data.records import SPLITS, Record
 from openmov.data.shard import WHOLE, Shard
 from openmov.data.source import Unreadable
-from openmov.errors import DecodeError, ManifestError
+from openmov.errors import DecodeError, ManifestError, RecipeError
 from openmov.media.decode import GuardedDecoder
 from openmov.modalities.cache import ArrayCache
 from openmov.runtime.atomic import free_bytes
@@ -62,6 +63,8 @@ class Preparation(Prepared):
     """None where only the plan was asked for."""
     report_file: Path | None
     """The report as JSON."""
+    gathered: Gathered | None = None
+    """The features folder, where one was asked for."""
 
 
 def prepare_manifest(
@@ -71,6 +74,7 @@ def prepare_manifest(
     *,
     cache_folder: Path,
     options: PrepareOptions = PrepareOptions(),
+    features: Path | None = None,
     plan_only: bool = False,
     announce: Callable[[Plan], None] | None = None,
     shown: bool = True,
@@ -80,15 +84,22 @@ def prepare_manifest(
     The plan is handed to `announce` before the work starts, except for the few videos it was measured on; with
     `plan_only` these go to a temporary folder and nothing is kept. Several processes, also of several machines, may
     prepare at once in one cache folder: each video is done by one of them. Interrupted at any instant, the videos in
-    hand are lost and nothing else.
+    hand are lost and nothing else. In the end the frozen embeddings are gathered in the folder `features`, if one is
+    named, which is written anew.
 
-    Raises ManifestError (also where there is no such video), BackboneError, StorageError.
+    Raises ManifestError (also where there is no such video), BackboneError, StorageError; RecipeError for features of
+    a part of the list, or of a network without video.
     """
     begun = time.monotonic()
+    if features is not None and options.shard != WHOLE:
+        mend = "leave it out, and name it without --shard when all parts are done"
+        raise RecipeError("--features", "gathers the whole list, and --shard prepares a part of it", mend)
     listed = load_manifest(manifest)
     records = _chosen(listed, split, options.shard)
     wiring = wire(recipe, cache_folder)
     assert wiring.cache is not None
+    if features is not None:
+        require_video(wiring.modalities)
     found = _survey(wiring, wiring.cache, records, options, shown=shown)
     with tempfile.TemporaryDirectory(prefix="openmov-plan-") as scratch:
         work = Path(scratch) if plan_only else cache_folder
@@ -104,7 +115,8 @@ def prepare_manifest(
     report = report_of(records, outcomes, time.monotonic() - begun)
     path = _write(report, cache_folder, listed, recipe, split, options.shard)
     kept = tuple(record for index, record in enumerate(records) if outcomes[index].status != "failed")
-    return Preparation(kept, _unreadable(records, outcomes), plan, report, path)
+    gathered = None if features is None else gather_features(wiring, records, features, shown=shown)
+    return Preparation(kept, _unreadable(records, outcomes), plan, report, path, gathered)
 
 
 def _chosen(listed: Manifest, split: str, shard: Shard) -> list[Record]:

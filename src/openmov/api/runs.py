@@ -42,9 +42,14 @@ class LoadedRun:
         return self.wiring.recipe.model.method
 
     def with_views(self, num_clips: int, num_crops: int) -> "LoadedRun":
-        """The same run, looking at a video in other views at test. Raises RecipeError for views that are none."""
+        """The same run, looking at a video in other views at test, of which it has no stored features.
+
+        Raises RecipeError for views that are none.
+        """
         changes = (f"views.num_clips={num_clips}", f"views.num_crops={num_crops}")
-        return replace(self, wiring=replace(self.wiring, recipe=change_recipe(self.wiring.recipe, changes)))
+        recipe = change_recipe(self.wiring.recipe, changes)
+        stored = self.wiring.features if recipe == self.wiring.recipe else None
+        return replace(self, wiring=replace(self.wiring, recipe=recipe, features=stored))
 
     @property
     def rule(self) -> BaseNovelRule:
@@ -53,13 +58,18 @@ class LoadedRun:
 
 
 def load_run(
-    path: Path, cache_folder: Path | None, *, backbone: str | None = None, revision: str | None = None
+    path: Path,
+    cache_folder: Path | None,
+    *,
+    backbone: str | None = None,
+    revision: str | None = None,
+    features: Path | None = None,
 ) -> LoadedRun:
     """Opens a finished run; `backbone` says where its backbone lies now, if not where it lay in training, and
-    `revision` which of a hub model's to take.
+    `revision` which of a hub model's to take. `features` is a folder of stored video embeddings.
 
     Raises RunFolderError where there is no run, CheckpointError where it is unfinished, of another format version or
-    of another backbone, BackboneError where the backbone cannot be had.
+    of another backbone, BackboneError where the backbone cannot be had, FeaturesError for features of another recipe.
     """
     folder = RunFolder.open(path)
     header = load_header(folder.best)
@@ -67,7 +77,7 @@ def load_run(
     if backbone is not None or revision is not None:
         elsewhere = BackboneConfig(name=backbone or recipe.backbone.name, revision=revision)
         recipe = recipe.model_copy(update={"backbone": elsewhere})
-    wiring = wire(recipe, cache_folder)
+    wiring = wire(recipe, cache_folder, features)
     require_match(header, backbone_identity=wiring.backbone.identity, where=folder.best)
     return LoadedRun(folder, wiring, header)
 

@@ -92,7 +92,7 @@ def prepare_clips(
     runs: Sequence[LoadedRun], manifest: Path, names: Vocabulary, split: str, *, workers: int, shown: bool
 ) -> TestClips:
     """The clips of one split, whatever their roles, prepared for every run. Raises ManifestError."""
-    listed = load_manifest(manifest, vocabulary=names)
+    listed = load_manifest(manifest, vocabulary=names, check_files=any(run.wiring.opens_files for run in runs))
     records = tuple(one for one in listed.records if one.split == split)
     unreadable: dict[str, Unreadable] = {}
     for wiring in _one_of_each_reading(runs):

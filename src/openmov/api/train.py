@@ -112,6 +112,7 @@ def run_training(
     out: Path,
     *,
     cache_folder: Path,
+    features: Path | None = None,
     resume: bool = False,
     with_calibration: bool = False,
     shards: str | Path | None = None,
@@ -124,23 +125,32 @@ def run_training(
     With calibration, a second network of the same recipe is trained first, in `out/calibration`, on four fifths of
     the base classes; its answers for the rest decide beta and tau_v. `workers` threads read videos; `shown` draws
     progress on stderr. Videos that cannot be read are left out, and listed in the result and in `out/data.json`.
-    With `shards`, the folder or web address of a pack, no video is opened: everything is streamed from there, in the
-    order of a shuffle buffer of `buffer` clips.
+    `features` is a folder of stored video embeddings, as `openmov prepare --features` writes it; a network that looks
+    at nothing else then opens no video. With `shards`, the folder or web address of a pack, no video is opened either:
+    everything is streamed from there, in the order of a shuffle buffer of `buffer` clips.
 
-    Raises ManifestError, VocabularyError, RecipeError, BackboneError for what is wrong with the input, RunFolderError
-    where `out` holds anything else, all before anything is written there; StorageError.
+    Raises ManifestError, VocabularyError, RecipeError, BackboneError, FeaturesError for what is wrong with the input,
+    RunFolderError where `out` holds anything else, all before anything is written there; StorageError.
     """
-    if shards is not None and with_calibration:
-        what = "looks at training clips as in a test, and shards hold them as in training alone"
-        raise RecipeError("--calibrate", what, "leave it out, or train from the videos")
+    if shards is not None:
+        _refuse_beside_shards(with_calibration, features)
     with joined_world() as world:
-        wiring = wire(recipe, cache_folder)
-        data = load_base(manifest, vocabulary, recipe.training.seed, check_files=shards is None)
+        wiring = wire(recipe, cache_folder, features)
+        check_files = shards is None and wiring.opens_files
+        data = load_base(manifest, vocabulary, recipe.training.seed, check_files=check_files)
         supply: Supply = FileSupply(wiring, workers)
         if shards is not None:
             supply = ShardSupply(find_clips(wiring, data, shards, workers=workers), buffer)
         trainer = _Trainer(wiring, supply, resume, workers, shown and world.first, world)
         return _prepared_and_trained(trainer, data, out, with_calibration)
+
+
+def _refuse_beside_shards(with_calibration: bool, features: Path | None) -> None:
+    if with_calibration:
+        what = "looks at training clips as in a test, and shards hold them as in training alone"
+        raise RecipeError("--calibrate", what, "leave it out, or train from the videos")
+    if features is not None:
+        raise RecipeError("--features", "is not needed with --shards, which hold all inputs", "leave one of them out")
 
 
 def _prepared_and_trained(trainer: _Trainer, data: TrainingData, out: Path, with_calibration: bool) -> TrainingResult:

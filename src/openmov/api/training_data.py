@@ -64,7 +64,9 @@ class TrainingData:
 def load_base(manifest: Path, vocabulary: Path, seed: int, *, check_files: bool = True) -> TrainingData:
     """The training and validation clips of base classes; without validation clips, two a class are held out.
 
-    `check_files=False` does not ask whether the videos exist. Raises ManifestError and VocabularyError.
+    With `check_files` False videos need not be there: all that is looked at is stored elsewhere.
+
+    Raises ManifestError and VocabularyError.
     """
     whole = load_vocabulary(vocabulary)
     if not whole.base:

@@ -4,6 +4,7 @@ The one place where rooms that do not know each other are put together; it decid
 """
 
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -17,6 +18,7 @@ from torch import Tensor, nn
 from openmov.api.class_names import ClassNames
 from openmov.api.label_store import LabelStore
 from openmov.config.schema import Recipe
+from openmov.data.features import FeatureFacts, StoredFeatures, open_features
 from openmov.data.pictures import PictureSettings
 from openmov.data.reader import ClipReader
 from openmov.data.sound import SoundReader
@@ -24,6 +26,7 @@ from openmov.errors import RecipeError
 from openmov.media.decode import PLAIN, Decoder
 from openmov.media.decode.by_torchcodec import TorchcodecDecoder
 from openmov.modalities.cache import ArrayCache
+from openmov.modalities.rgb import RGB_VERSION
 from openmov.model import JointModel, build_model
 from openmov.model.backbones import Backbone, load_backbone
 from openmov.model.encoders import FrozenFrameEncoder
@@ -37,16 +40,24 @@ ENCODER_CHUNK = 32
 
 
 class FrozenEmbedder:
-    """The frozen video encoder as a function from pictures to vectors, for the data room."""
+    """The frozen video encoder as a function from pictures to vectors, for the data room.
+
+    A copy of the backbone's is made for the first picture: where all embeddings are stored there never is one.
+    """
 
     def __init__(self, backbone: Backbone) -> None:
-        self._encoder = FrozenFrameEncoder(backbone.image_encoder(), backbone.dim, chunk=ENCODER_CHUNK)
+        self._backbone, self._lock = backbone, threading.Lock()
+        self._encoder: FrozenFrameEncoder | None = None
         self.identity = backbone.identity
         """Hash of its weights and preprocessing."""
         self.dim = backbone.dim
         """Width of an embedding."""
 
     def __call__(self, images: Float[Tensor, "time 3 height width"]) -> Float[Tensor, "time dim"]:
+        with self._lock:
+            if self._encoder is None:
+                encoder = self._backbone.image_encoder()
+                self._encoder = FrozenFrameEncoder(encoder, self.dim, chunk=ENCODER_CHUNK)
         embedded: Tensor = self._encoder(images[None])[0]
         return embedded
 
@@ -63,6 +74,8 @@ class Wiring:
     """For flow, spectrograms, frozen and class embeddings; None computes everything each time."""
     labels: LabelStore | None = field(default=None, repr=False)
     """For class embeddings, name by name, in place of the cache: what prediction keeps."""
+    features: StoredFeatures | None = field(default=None, repr=False)
+    """Frozen video embeddings of many videos at once; what they lack is looked for in the cache."""
     compute: Compute = EXACT
     """Where and how exactly `answering` computes; all else, stored embeddings too, in fp32 on the processor."""
 
@@ -82,6 +95,11 @@ class Wiring:
     def modalities(self) -> frozenset[Modality]:
         """The streams the recipe's network looks at."""
         return frozenset(Modality(name) for name in self.recipe.model.modalities)
+
+    @property
+    def opens_files(self) -> bool:
+        """Whether clips take anything else than stored features."""
+        return self.features is None or self.modalities != {Modality.VIDEO}
 
     @property
     def tau(self) -> float:
@@ -115,14 +133,17 @@ class Wiring:
         recipe, backbone = self.recipe, self.backbone
         decoder = decoder or self.decoder
         wanted = self.modalities if modalities is None else modalities
-        stores_video = self.cache is not None and Modality.VIDEO in wanted
+        stores_video = self._stores_video and Modality.VIDEO in wanted
         return ClipReader(
             wanted,
-            PictureSettings(recipe.video, recipe.flow, backbone.mean, backbone.std, flow_threads),
+            PictureSettings(
+                recipe.video, recipe.flow, backbone.mean, backbone.std, flow_threads, recipe.views.features
+            ),
             recipe.views,
             SoundReader(recipe.audio, self.cache, decoder),
             cache=self.cache,
             embed_frames=self.frozen_embedder if stores_video else None,
+            features=self.features,
             decoder=decoder,
         )
 
@@ -139,19 +160,47 @@ class Wiring:
                 self.backbone,
                 self.recipe.model,
                 num_frames=self.recipe.video.num_frames,
-                with_video_encoder=self.cache is None,
+                with_video_encoder=not self._stores_video,
                 encoder_chunk=ENCODER_CHUNK,
             )
+
+    @property
+    def _stores_video(self) -> bool:
+        """Whether clips bring embeddings in place of frames, so that the network needs no video encoder."""
+        return self.cache is not None or self.features is not None
 
     def class_embedder(self) -> ClassNames:
         """Class names to unit vectors; each vocabulary is embedded once."""
         return ClassNames(self.backbone, self.cache, self.labels)
 
 
-def wire(recipe: Recipe, cache_folder: Path | None) -> Wiring:
-    """Loads what the recipe names. Raises BackboneError, StorageError."""
+def wire(recipe: Recipe, cache_folder: Path | None, features: Path | None = None) -> Wiring:
+    """Loads what the recipe names, and opens a folder of stored features where one is given.
+
+    Raises BackboneError, StorageError, FeaturesError where the features were made for another recipe.
+    """
     cache = None if cache_folder is None else ArrayCache(cache_folder)
-    return Wiring(recipe, load_backbone(recipe.backbone), cache)
+    backbone = load_backbone(recipe.backbone)
+    stored = None if features is None else open_features(features, feature_facts(recipe, backbone))
+    return Wiring(recipe, backbone, cache, features=stored)
+
+
+def feature_facts(recipe: Recipe, backbone: Backbone) -> FeatureFacts:
+    """What decides the stored video embeddings of a recipe."""
+    views = recipe.views
+    pictures = {f"video.{name}": value for name, value in recipe.video.model_dump(mode="json").items()}
+    pictures["version"] = RGB_VERSION
+    return FeatureFacts(
+        backbone=backbone.name,
+        identity=backbone.identity,
+        dim=backbone.dim,
+        num_frames=recipe.video.num_frames,
+        precision=views.features,
+        first_seed=views.first_seed,
+        train_seeds=views.train_seeds,
+        test_views=(views.num_clips, views.num_crops),
+        pictures=pictures,
+    )
 
 
 def default_cache_folder() -> Path:

@@ -133,6 +133,7 @@ def prepare(
     manifest: Manifest,
     split: Literal["train", "val", "test", "all"] = "all",
     cache: Cache = None,
+    features: Path | None = None,
     plan: Flag = False,
     frames: FramesFlag = False,
     verify: VerifyFlag = False,
@@ -153,6 +154,9 @@ def prepare(
     ----------
     split
         Which videos.
+    features
+        Folder to gather the frozen video embeddings in, for `train --features`: seeded views of training clips, the
+        views of a test of all others, mapped into memory when read. It is written anew.
     plan
         Only say what there is to do; a few videos are done to measure it, and thrown away.
     """
@@ -169,7 +173,14 @@ def prepare(
     options = PrepareOptions(workers, engine, frames, verify, Shard.parse(shard or "1/1"), float(limit) or None)
     say = None if plan or json else show_prepare.plan_on_stderr
     done = prepare_manifest(
-        settings, manifest, split, cache_folder=folder, options=options, plan_only=plan, announce=say
+        settings,
+        manifest,
+        split,
+        cache_folder=folder,
+        options=options,
+        features=features,
+        plan_only=plan,
+        announce=say,
     )
     return show_prepare.prepared(done, json)
 

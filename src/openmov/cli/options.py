@@ -31,6 +31,10 @@ Cache = Annotated[Path | None, Parameter(help="Cache folder. [default: $OPENMOV_
 RecipeName = Annotated[str, Parameter(help="Bundled recipe, or path of a YAML file.")]
 Manifest = Annotated[Path, Parameter(help="CSV or JSONL with the columns path, label and split (train, val, test).")]
 Names = Annotated[Path, Parameter(help="JSON with base and novel class names, as `openmov split` writes it.")]
+FeaturesFolder = Annotated[
+    Path | None,
+    Parameter(help="Folder of stored video embeddings, as `openmov prepare --features` writes it."),
+]
 LimitSeconds = Annotated[
     int, Parameter(validator=Number(gte=0), help="Seconds after which a video is given up; 0 for no limit.")
 ]

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from openmov.cli.options import Cache, Flag, Json, Manifest, Names, RecipeName, Set, Workers, app
+from openmov.cli.options import Cache, FeaturesFolder, Flag, Json, Manifest, Names, RecipeName, Set, Workers, app
 
 HyperParameters = Annotated[
     Literal["paper", "own"],
@@ -50,6 +50,7 @@ def train(
     protocol: HyperParameters = "paper",
     streamed: Streamed = Streamed(),
     cache: Cache = None,
+    features: FeaturesFolder = None,
     workers: Workers = 2,
     set_: Set = (),
     json: Json = False,
@@ -77,6 +78,7 @@ def train(
         vocabulary,
         out,
         cache_folder=cache or default_cache_folder(),
+        features=features,
         resume=resume,
         with_calibration=calibrate,
         shards=streamed.shards,
@@ -115,6 +117,7 @@ def evaluate(
     out: Path | None = None,
     measured: Measurement = Measurement(),
     cache: Cache = None,
+    features: FeaturesFolder = None,
     workers: Workers = 2,
     json: Json = False,
 ) -> int:
@@ -132,7 +135,7 @@ def evaluate(
     from openmov.api.wiring import default_cache_folder
     from openmov.cli import show, show_cross
 
-    folder, how = cache or default_cache_folder(), _how(measured, workers)
+    folder, how = cache or default_cache_folder(), _how(measured, features, workers)
     if measured.protocol == "cross":
         other = evaluate_cross(runs, manifest, vocabulary, cache_folder=folder, **how)
         return show_cross.crossing(other, None if out is None else write_cross(other, out), json)
@@ -141,12 +144,13 @@ def evaluate(
     return show.evaluation(task, page, json)
 
 
-def _how(measured: Measurement, workers: int) -> dict[str, Any]:
+def _how(measured: Measurement, features: Path | None, workers: int) -> dict[str, Any]:
     """What both protocols are told alike."""
     from openmov.api.predict import parse_views
 
     views = parse_views(measured.views)
-    return {"split": measured.split, "backbone": measured.backbone, "views": views, "workers": workers}
+    chosen = {"split": measured.split, "backbone": measured.backbone, "views": views}
+    return {**chosen, "features": features, "workers": workers}
 
 
 @app.command

@@ -34,6 +34,10 @@ def prepared(result: Preparation, as_json: bool) -> int:
     else:
         _print_report(report)
         print(f"{len(result.records)} videos ready, {len(report.failures)} failed; {result.report_file}")
+    if result.gathered is not None and not as_json:
+        made = result.gathered
+        lacking = f", {_count(len(made.without), 'video')} without" if made.without else ""
+        print(f"embeddings of {_count(made.videos, 'video')} in {made.folder}, {size(made.num_bytes)}{lacking}")
     return _complain(result.unreadable)
 
 
@@ -55,6 +59,10 @@ def _print_json(result: Preparation) -> None:
     facts: dict[str, Any] = {"plan": result.plan.to_json()}
     if result.report is not None:
         facts = {"ready": len(result.records), **result.report.to_json(), **facts, "report": str(result.report_file)}
+    if result.gathered is not None:
+        made = result.gathered
+        gathered = {"folder": str(made.folder), "videos": made.videos, "without": list(made.without)}
+        facts["features"] = {**gathered, "bytes": made.num_bytes}
     print(json.dumps(facts, ensure_ascii=False, indent=1))
 
 

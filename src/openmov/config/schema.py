@@ -128,7 +128,11 @@ class AudioConfig(_Section):
 
 class ViewsConfig(_Section):
     train_seeds: PositiveInt = 8
-    """Seeded views a video; epoch e looks at seed e modulo this, so that stored flow and features can be reused."""
+    """Seeded views a video (K); epoch e looks at seed e modulo this, so that stored flow and features serve again."""
+    first_seed: Annotated[int, Field(ge=0)] = 0
+    """Seed of the first of them; another gives other times and crops, and asks for other stored flow and features."""
+    features: Literal["fp32", "bf16"] = "fp32"
+    """Precision of stored frozen embeddings; bf16 takes half the disk and moves losses by about a thousandth."""
     num_clips: PositiveInt = 4
     """Views in time at test."""
     num_crops: Literal[1, 3] = 3

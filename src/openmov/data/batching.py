@@ -6,8 +6,10 @@ A clip without a modality gets zeros and `present` False; a batch in which no cl
 from collections.abc import Sequence
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
+from openmov.data.records import Record
 from openmov.types import Clip, ClipBatch, Modality
 
 
@@ -32,6 +34,17 @@ def collate(clips: Sequence[Clip], modalities: frozenset[Modality]) -> ClipBatch
         {modality: torch.tensor([modality in clip.present for clip in clips]) for modality in held},
         _stacked(stored) if any(frozen is not None for frozen in stored) else None,
         tuple(clip.label for clip in clips),
+    )
+
+
+def collate_features(records: Sequence[Record], features: Float[Tensor, "batch time dim"]) -> ClipBatch:
+    """One batch of clips of which nothing but one view's stored video embeddings is looked at."""
+    return ClipBatch(
+        tuple(record.video_id for record in records),
+        {},
+        {Modality.VIDEO: torch.ones(len(records), dtype=torch.bool)},
+        features[:, None],
+        tuple(record.label for record in records),
     )
 
 

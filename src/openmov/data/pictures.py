@@ -14,7 +14,7 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float32, UInt8
+from jaxtyping import Float, UInt8
 
 from openmov.config.schema import FlowConfig, VideoConfig
 from openmov.data.entries import Entry, FileEntries
@@ -32,6 +32,7 @@ from openmov.modalities.flow import (
     flow_image,
     flow_parameters,
 )
+from openmov.modalities.frozen import BYTES, Precision, Stored, embeddings_of, stored_embeddings
 from openmov.modalities.rgb import RGB_VERSION, as_floats, normalise
 
 Images = Float[torch.Tensor, "time 3 height width"]
@@ -72,6 +73,8 @@ class PictureSettings:
     """The backbone's."""
     flow_threads: int = 1
     """Threads over the pairs of a view."""
+    features: Precision = "fp32"
+    """Of stored embeddings."""
 
 
 class ViewPictures:
@@ -148,7 +151,8 @@ class ViewPictures:
                 found.append(Entry("frames", key("frames", RGB_VERSION, self._frames_facts(view)), units, 3 * pixels))
             if embed is not None:
                 named = key("frozen", RGB_VERSION, self._frozen_facts(view, embed))
-                found.append(Entry("frozen", named, units, 4 * embed.dim * units))
+                num_bytes = BYTES[self._settings.features] * embed.dim * units
+                found.append(Entry("frozen", named, units, num_bytes))
         return found
 
     def flow(self) -> Float[torch.Tensor, "views time 3 height width"]:
@@ -185,7 +189,7 @@ class ViewPictures:
 
     def _embedding(self, view: int, embed: FrameEmbedder) -> Float[torch.Tensor, "time dim"]:
         facts = self._frozen_facts(view, embed)
-        return torch.from_numpy(self._entries.get("frozen", RGB_VERSION, facts, *self._frozen_work(view, embed)))
+        return embeddings_of(self._entries.get("frozen", RGB_VERSION, facts, *self._frozen_work(view, embed)))
 
     def _codes(self, moment: int) -> Codes:
         codes: Codes = self._entries.get("flow", FLOW_VERSION, self._flow_facts(moment), *self._flow_work(moment))
@@ -203,6 +207,7 @@ class ViewPictures:
             "size": self._settings.video.crop_size,
             "times": _rounded(looked_at.times_seconds),
             "crop": [*_rounded((crop.left, crop.top, crop.width, crop.height)), crop.flip],
+            **({} if self._settings.features == "fp32" else {"precision": self._settings.features}),
             **self._decoder_fact,
         }
 
@@ -216,10 +221,9 @@ class ViewPictures:
 
         return len(self._views[view].times_seconds), compute
 
-    def _frozen_work(
-        self, view: int, embed: FrameEmbedder
-    ) -> tuple[int, Callable[[], Float32[np.ndarray, "time dim"]]]:
-        return len(self._views[view].times_seconds), lambda: embed(self._rgb(view)).numpy()
+    def _frozen_work(self, view: int, embed: FrameEmbedder) -> tuple[int, Callable[[], Stored]]:
+        precision = self._settings.features
+        return len(self._views[view].times_seconds), lambda: stored_embeddings(embed(self._rgb(view)), precision)
 
     def _flow_work(self, moment: int) -> tuple[int, Callable[[], Codes]]:
         flow, threads = self._settings.flow, self._settings.flow_threads

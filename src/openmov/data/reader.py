@@ -15,6 +15,7 @@ from torch import Tensor
 
 from openmov.config.schema import ViewsConfig
 from openmov.data.entries import Cost, Entry, FileEntries
+from openmov.data.features import StoredFeatures
 from openmov.data.pictures import FrameEmbedder, PictureSettings, ViewPictures
 from openmov.data.records import Record
 from openmov.data.segment import file_facts, span_within
@@ -58,11 +59,13 @@ class ClipReader:
         *,
         cache: ArrayCache | None = None,
         embed_frames: FrameEmbedder | None = None,
+        features: StoredFeatures | None = None,
         decoder: Decoder = PLAIN,
     ) -> None:
-        """With `embed_frames`, clips carry stored video embeddings in place of frames. `decoder` opens the files, but
-        for their sound, which is the sound reader's business.
+        """With `embed_frames`, clips carry stored video embeddings in place of frames; those that `features` holds are
+        taken from there. `decoder` opens the files, but for their sound, which is the sound reader's business.
         """
+        self.features = features if Modality.VIDEO in modalities else None
         self.modalities, self.pictures, self.views, self.sound = modalities, pictures, views, sound
         self.cache, self.embed_frames, self.decoder = cache, embed_frames, decoder
         video = pictures.video
@@ -80,20 +83,34 @@ class ClipReader:
 
         Raises DecodeError for a file that cannot be read, or that holds none of the modalities asked for.
         """
+        number = self._seed_of(epoch)
+        stored = None if self.features is None else self.features.training([record.video_id], number)
+        if stored is not None and not self._opens_files:
+            return Clip(record.video_id, {}, stored, record.label)
         opened = opened or self._open(record)
-        views = self._training_views(record, opened.info, [epoch % self.views.train_seeds])
+        views = self._training_views(record, opened.info, [number])
         heard = (record, opened.info, epoch, seed, opened.entries)
         sound = self.sound.training_window(*heard) if self._hears else None
-        return self._clip(record, views, sound, files=opened.entries)
+        return self._clip(record, views, sound, stored, files=opened.entries)
+
+    def training_features(self, records: Sequence[Record], epoch: int) -> Float[Tensor, "batch time dim"] | None:
+        """What `training_clip` would give of all of them, at once; None where files have to be opened for it."""
+        if self.features is None or self._opens_files:
+            return None
+        return self.features.training([record.video_id for record in records], self._seed_of(epoch))
 
     def evaluation_clip(self, record: Record, opened: Opened | None = None) -> Clip:
         """All views of a test: num_clips x num_crops, and as many windows of sound. Raises DecodeError."""
+        found = None if self.features is None else self.features.test([record.video_id])
+        stored = None if found is None else found[0]
+        if stored is not None and not self._opens_files:
+            return Clip(record.video_id, {}, stored, record.label)
         opened = opened or self._open(record)
         info, files = opened.info, opened.entries
         seen = info.video if self._sees else None
         notes = [] if seen is None else [*cut_notes(seen), *picture_notes(seen)]
         sound = self.sound.evaluation_windows(record, info, self._num_views, notes, files) if self._hears else None
-        return self._clip(record, self._evaluation_views(record, info), sound, notes, files=files)
+        return self._clip(record, self._evaluation_views(record, info), sound, stored, notes, files=files)
 
     def _open(self, record: Record) -> Opened:
         return Opened(file_facts(record.path, self.decoder), FileEntries(self.cache, record.path))
@@ -101,10 +118,11 @@ class ClipReader:
     def clip_entries(self, record: Record, epoch: int, seed: int, opened: Opened) -> tuple[Entry, ...]:
         """What `training_clip` will look up: part of what `entries` lists."""
         found: list[Entry] = []
-        views = self._training_views(record, opened.info, [epoch % self.views.train_seeds])
+        views = self._training_views(record, opened.info, [self._seed_of(epoch)])
         if views and opened.info.video is not None:
             size = (opened.info.video.width, opened.info.video.height)
-            found += self._pictures(record, views, opened.entries).entries(self._embeds_frames, *size)
+            pictures = self._pictures(record, views, opened.entries, with_frames=self._sees_frames)
+            found += pictures.entries(self._embeds_frames, *size)
         if self._hears:
             found += self.sound.window_entry(record, opened.info, epoch, seed, opened.entries)
         return tuple(found)
@@ -112,9 +130,12 @@ class ClipReader:
     def store(self, record: Record, *, training: bool, frames: bool = False) -> Stored:
         """Fills the cache with all that training (every seeded view) or a test will ask of this video.
 
-        Frames themselves are stored only where asked for, beside their frozen embeddings. What is there already is
-        left alone. Raises DecodeError as the clips do, StorageError.
+        Frames themselves are stored only where asked for, beside their frozen embeddings. What is there already, in
+        the cache or among the features, is left alone. Raises DecodeError as the clips do, StorageError.
         """
+        held = self.features is not None and self.features.holds(record.video_id, training=training)
+        if held and not self._opens_files:
+            return Stored({}, ())
         info, files = file_facts(record.path, self.decoder), FileEntries(self.cache, record.path)
         views = self._all_views(record, info, training=training)
         notes = [] if info.video is None or not views else cut_notes(info.video)
@@ -124,8 +145,8 @@ class ClipReader:
         if not views and not hears:
             raise self._nothing_of_use(record)
         if views:
-            pictures = self._pictures(record, views, files)
-            pictures.store(self._embeds_frames, frames=frames and self._sees_frames)
+            pictures = self._pictures(record, views, files, with_frames=self._sees_frames and not held)
+            pictures.store(None if held else self._embeds_frames, frames=frames and self._sees_frames)
             notes += pictures.notes
         return Stored(files.made, tuple(notes))
 
@@ -141,7 +162,8 @@ class ClipReader:
         found: list[Entry] = []
         views = self._all_views(record, info, training=training)
         if views and info.video is not None:
-            pictures, size = self._pictures(record, views, files), (info.video.width, info.video.height)
+            pictures = self._pictures(record, views, files, with_frames=self._sees_frames)
+            size = info.video.width, info.video.height
             found += pictures.entries(self._embeds_frames, *size, frames=frames and self._sees_frames)
         if self._hears:
             found += self.sound.entries(record, info, self._num_views, files, training=training)
@@ -151,8 +173,16 @@ class ClipReader:
 
     def _all_views(self, record: Record, info: MediaInfo, *, training: bool) -> Sequence[View]:
         if training:
-            return self._training_views(record, info, range(self.views.train_seeds))
+            return self._training_views(record, info, [self._seed_of(epoch) for epoch in range(self.views.train_seeds)])
         return self._evaluation_views(record, info)
+
+    def _seed_of(self, epoch: int) -> int:
+        return self.views.first_seed + epoch % self.views.train_seeds
+
+    @property
+    def _opens_files(self) -> bool:
+        """Whether a clip takes anything else than its video embeddings."""
+        return self.modalities != {Modality.VIDEO}
 
     @property
     def _sees_frames(self) -> bool:
@@ -193,12 +223,15 @@ class ClipReader:
         record: Record,
         views: Sequence[View],
         sound: Float[Tensor, "views ..."] | None,
+        stored: Float[Tensor, "views time dim"] | None,
         notes: Sequence[str] = (),
         *,
         files: FileEntries,
     ) -> Clip:
-        tensors, picture_faults = self._visual_inputs(record, views, files)
-        frozen = tensors.pop(Modality.VIDEO, None) if self.embed_frames is not None else None
+        if stored is not None and self.features is not None:
+            self.features.require_same(record)
+        tensors, picture_faults = self._visual_inputs(record, views, files, with_video=stored is None)
+        frozen = stored if stored is not None or self.embed_frames is None else tensors.pop(Modality.VIDEO, None)
         if sound is not None:
             tensors[Modality.AUDIO] = sound
         if not tensors and frozen is None:
@@ -206,28 +239,30 @@ class ClipReader:
         return Clip(record.video_id, tensors, frozen, record.label, (*picture_faults, *notes))
 
     def _visual_inputs(
-        self, record: Record, views: Sequence[View], files: FileEntries
+        self, record: Record, views: Sequence[View], files: FileEntries, *, with_video: bool
     ) -> tuple[dict[Modality, Float[Tensor, "views ..."]], tuple[str, ...]]:
         """Flow, and frames or their frozen embeddings, as far as asked for and there; and what was odd in the file."""
         tensors: dict[Modality, Float[Tensor, "views ..."]] = {}
         if not views:
             return tensors, ()
-        pictures = self._pictures(record, views, files)
+        pictures = self._pictures(record, views, files, with_frames=self._sees_frames and with_video)
         if Modality.FLOW in self.modalities:
             tensors[Modality.FLOW] = pictures.flow()
-        if Modality.VIDEO in self.modalities:
+        if self._sees_frames and with_video:
             embed = self.embed_frames
             tensors[Modality.VIDEO] = pictures.rgb() if embed is None else pictures.embeddings(embed)
         return tensors, pictures.notes
 
-    def _pictures(self, record: Record, views: Sequence[View], files: FileEntries) -> ViewPictures:
+    def _pictures(
+        self, record: Record, views: Sequence[View], files: FileEntries, *, with_frames: bool
+    ) -> ViewPictures:
         return ViewPictures(
             record,
             views,
             self.pictures,
             self.cache,
             with_flow=Modality.FLOW in self.modalities,
-            with_frames=Modality.VIDEO in self.modalities,
+            with_frames=with_frames,
             decoder=self.decoder,
             entries=files,
         )

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from openmov.data.batching import collate
+from openmov.data.batching import collate, collate_features
 from openmov.data.reader import ClipReader
 from openmov.data.records import Record
 from openmov.errors import DecodeError
@@ -38,7 +38,11 @@ class TrainingClips:
         return len(self._records)
 
     def batch(self, indices: Sequence[int], epoch: int) -> ClipBatch:
-        """The clips at these positions as augmented in `epoch`. Raises DecodeError."""
+        """The clips at these positions as augmented in `epoch`. Raises DecodeError, FeaturesError."""
+        records = [self._records[index] for index in indices]
+        features = self._reader.training_features(records, epoch)
+        if features is not None:
+            return collate_features(records, features)
 
         def read(index: int) -> Clip:
             self._in_hand[index] = None

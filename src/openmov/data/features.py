@@ -1,0 +1,224 @@
+"""Frozen embeddings of many videos in a few large files that are mapped into memory.
+
+    features.json    what they were made with, and how many there are
+    videos.json      ids and content hashes of the videos, in the order of the rows
+    train-0.bin ...  one file a seeded view: (videos, time, dim)
+    test.bin         all views of a test: (videos, views, time, dim)
+
+An epoch of training looks at one seed, so its rows lie in one file. Written whole or not at all; a folder that was made
+with another backbone, other views or another precision is refused, and so is one whose video has since become another
+file. Knows no network and opens no video.
+"""
+
+import functools
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import torch
+from jaxtyping import Float32
+
+from openmov.data.records import Record
+from openmov.errors import FeaturesError
+from openmov.modalities.cache import content_hash
+from openmov.modalities.frozen import BYTES, DTYPES, Precision, Stored, embeddings_of
+from openmov.runtime.atomic import atomic_folder, storage_errors
+
+FEATURES_FILE, VIDEOS_FILE = "features.json", "videos.json"
+FORMAT_VERSION = 1
+_ANEW = "make them anew with openmov prepare --features"
+
+
+@dataclass(frozen=True)
+class FeatureFacts:
+    """What decides every number."""
+
+    backbone: str
+    """Its name."""
+    identity: str
+    """Hash of its weights and preprocessing."""
+    dim: int
+    """Width of an embedding."""
+    num_frames: int
+    """Embeddings of a view."""
+    precision: Precision
+    """Of a number."""
+    first_seed: int
+    """Of the seeded views."""
+    train_seeds: int
+    """How many of them."""
+    test_views: tuple[int, int]
+    """Clips x crops."""
+    pictures: Mapping[str, Any] = field(default_factory=dict)
+    """Fields of the recipe that decide times, crops and pictures."""
+
+    def require(self, asked: "FeatureFacts", where: Path) -> None:
+        """Raises FeaturesError, naming both, unless a recipe that asks for `asked` may read these."""
+        if self.identity != asked.identity:
+            what = (
+                f"was made with the backbone {self.backbone} ({self.identity}), and the recipe names {asked.backbone}"
+            )
+            raise FeaturesError(where, f"{what} ({asked.identity})", _ANEW)
+        for what, mine, theirs in (
+            ("precision", self.precision, asked.precision),
+            ("test views", "x".join(map(str, self.test_views)), "x".join(map(str, asked.test_views))),
+            *((name, self.pictures.get(name), value) for name, value in asked.pictures.items()),
+        ):
+            if mine != theirs:
+                raise FeaturesError(where, f"was made with {what} {mine}, and the recipe asks for {theirs}", _ANEW)
+        if not set(asked.seeds) <= set(self.seeds):
+            held, wanted = _spoken(self.seeds), _spoken(asked.seeds)
+            raise FeaturesError(where, f"holds the views of {held}, and the recipe asks for {wanted}", _ANEW)
+
+    @property
+    def seeds(self) -> range:
+        """Of the training views."""
+        return range(self.first_seed, self.first_seed + self.train_seeds)
+
+    def shape(self, *, training: bool) -> tuple[int, ...]:
+        """Of one video's row in one file."""
+        one = (self.num_frames, self.dim)
+        return one if training else (self.test_views[0] * self.test_views[1], *one)
+
+
+@dataclass(frozen=True)
+class StoredFeatures:
+    """A folder of them, open for reading. Safe to share between threads."""
+
+    folder: Path
+    """Where it lies."""
+    facts: FeatureFacts
+    """What they were made with."""
+    rows: Mapping[bool, Mapping[str, int]] = field(repr=False)
+    """Of the videos with training views (True), and of those with the views of a test."""
+    contents: Mapping[str, str] = field(repr=False)
+    """Hash of every video's bytes."""
+    arrays: Mapping[str, Stored] = field(repr=False)
+    """By file, mapped into memory."""
+
+    def training(self, video_ids: Sequence[str], seed: int) -> Float32[torch.Tensor, "batch time dim"] | None:
+        """One seeded view of each; None where one of them is not there."""
+        return self._take(f"train-{seed}.bin", video_ids, training=True)
+
+    def test(self, video_ids: Sequence[str]) -> Float32[torch.Tensor, "batch views time dim"] | None:
+        """All views of a test of each; None where one of them is not there."""
+        return self._take("test.bin", video_ids, training=False)
+
+    def holds(self, video_id: str, *, training: bool) -> bool:
+        """Whether a video's views are there."""
+        return video_id in self.rows[training]
+
+    def require_same(self, record: Record) -> None:
+        """Raises FeaturesError where the file is another than the one whose embeddings these are."""
+        if self.contents.get(record.video_id) != content_hash(record.path):
+            what = f"holds embeddings of another file than the {record.path} there is now"
+            raise FeaturesError(self.folder, what, _ANEW)
+
+    def _take(self, name: str, video_ids: Sequence[str], *, training: bool) -> Float32[torch.Tensor, "..."] | None:
+        rows = self.rows[training]
+        try:
+            places = [rows[video_id] for video_id in video_ids]
+        except KeyError:
+            return None
+        return embeddings_of(np.take(self.arrays[name], places, axis=0))
+
+
+def open_features(folder: Path, asked: FeatureFacts) -> StoredFeatures:
+    """Features for a recipe. Raises FeaturesError where there are none, or they were made for another."""
+    facts, counts = _read_facts(folder)
+    facts.require(asked, folder)
+    try:
+        videos = json.loads((folder / VIDEOS_FILE).read_text(encoding="utf-8"))
+        rows = {part == "train": {one: row for row, (one, _) in enumerate(videos[part])} for part in _PARTS}
+        contents = {one: content for part in _PARTS for one, content in videos[part]}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise _damaged(folder / VIDEOS_FILE) from error
+    if {part: len(rows[part == "train"]) for part in _PARTS} != counts:
+        raise _damaged(folder / VIDEOS_FILE)
+    arrays = {
+        name: _mapped(folder / name, (counts[part], *facts.shape(training=part == "train")), facts.precision)
+        for part in _PARTS
+        for name in _files(facts, training=part == "train")
+    }
+    return StoredFeatures(folder, facts, rows, contents, arrays)
+
+
+class FeatureWriter:
+    """Takes the videos one by one; made by `write_features`."""
+
+    def __init__(self, facts: FeatureFacts, files: Mapping[str, BinaryIO]) -> None:
+        self._facts, self._files = facts, files
+        self.videos: dict[str, list[tuple[str, str]]] = {part: [] for part in _PARTS}
+        """Id and content hash, by part, in the order of the rows."""
+
+    def add(self, video_id: str, content: str, views: Sequence[Stored], *, training: bool) -> None:
+        """All seeded views of a training clip, or all views of a test."""
+        names, one = _files(self._facts, training=training), (self._facts.num_frames, self._facts.dim)
+        assert len(views) == (len(names) if training else self._facts.shape(training=False)[0])
+        assert all(view.shape == one and view.dtype == DTYPES[self._facts.precision] for view in views)
+        for number, view in enumerate(views):
+            self._files[names[number] if training else names[0]].write(np.ascontiguousarray(view).tobytes())
+        self.videos["train" if training else "test"].append((video_id, content))
+
+
+@contextmanager
+def write_features(folder: Path, facts: FeatureFacts) -> Iterator[FeatureWriter]:
+    """Fills a folder anew: it appears whole when the block is done, in place of an older one. Raises StorageError."""
+    with atomic_folder(folder) as made, storage_errors(folder):
+        with ExitStack() as files:
+            names = [*_files(facts, training=True), *_files(facts, training=False)]
+            writer = FeatureWriter(facts, {name: files.enter_context((made / name).open("wb")) for name in names})
+            yield writer
+        (made / VIDEOS_FILE).write_text(json.dumps(writer.videos, ensure_ascii=False), encoding="utf-8")
+        counts = {part: len(writer.videos[part]) for part in _PARTS}
+        header = {"format_version": FORMAT_VERSION, "facts": asdict(facts), "videos": counts}
+        (made / FEATURES_FILE).write_text(json.dumps(header, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+_PARTS = ("train", "test")
+
+
+def _files(facts: FeatureFacts, *, training: bool) -> list[str]:
+    return [f"train-{seed}.bin" for seed in facts.seeds] if training else ["test.bin"]
+
+
+def _read_facts(folder: Path) -> tuple[FeatureFacts, dict[str, int]]:
+    path = folder / FEATURES_FILE
+    try:
+        header = json.loads(path.read_text(encoding="utf-8"))
+        if header["format_version"] != FORMAT_VERSION:
+            what = f"has format version {header['format_version']}, and this openmov reads {FORMAT_VERSION}"
+            raise FeaturesError(path, what, _ANEW)
+        said = header["facts"]
+        facts = FeatureFacts(**{**said, "test_views": tuple(said["test_views"])})
+        return facts, {part: int(header["videos"][part]) for part in _PARTS}
+    except FileNotFoundError as error:
+        raise FeaturesError(folder, "holds no stored embeddings", _ANEW) from error
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise _damaged(path) from error
+
+
+def _mapped(path: Path, shape: tuple[int, ...], precision: Precision) -> Stored:
+    """A file of another size is not mapped: reading behind its end would end the process."""
+    expected = functools.reduce(int.__mul__, shape, BYTES[precision])
+    try:
+        if path.stat().st_size != expected:
+            raise FeaturesError(path, "is cut off, or of another folder", "copy the folder anew")
+    except OSError as error:
+        raise _damaged(path) from error
+    if not expected:
+        return np.empty(shape, DTYPES[precision])
+    return np.memmap(path, DTYPES[precision], "r", shape=shape)
+
+
+def _damaged(path: Path) -> FeaturesError:
+    return FeaturesError(path, "is missing or damaged", "copy the folder anew, or " + _ANEW)
+
+
+def _spoken(seeds: Iterable[int]) -> str:
+    first, *others = seeds
+    return f"seeds {first} to {others[-1]}" if others else f"seed {first}"
