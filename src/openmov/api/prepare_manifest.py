@@ -84,22 +84,18 @@ def prepare_manifest(
     The plan is handed to `announce` before the work starts, except for the few videos it was measured on; with
     `plan_only` these go to a temporary folder and nothing is kept. Several processes, also of several machines, may
     prepare at once in one cache folder: each video is done by one of them. Interrupted at any instant, the videos in
-    hand are lost and nothing else. In the end the frozen embeddings are gathered in the folder `features`, if one is
-    named, which is written anew.
+    hand are lost and nothing else. In the end frozen embeddings are gathered in the folder `features`, if it is named.
 
-    Raises ManifestError (also where there is no such video), BackboneError, StorageError; RecipeError for features of
-    a part of the list, or of a network without video.
+    Raises ManifestError (also where there is no such video), BackboneError, StorageError, RecipeError for features of
+    a part of the list.
     """
     begun = time.monotonic()
-    if features is not None and options.shard != WHOLE:
-        mend = "leave it out, and name it without --shard when all parts are done"
-        raise RecipeError("--features", "gathers the whole list, and --shard prepares a part of it", mend)
     listed = load_manifest(manifest)
     records = _chosen(listed, split, options.shard)
     wiring = wire(recipe, cache_folder)
     assert wiring.cache is not None
     if features is not None:
-        require_video(wiring.modalities)
+        _refuse_ungatherable(wiring, options.shard)
     found = _survey(wiring, wiring.cache, records, options, shown=shown)
     with tempfile.TemporaryDirectory(prefix="openmov-plan-") as scratch:
         work = Path(scratch) if plan_only else cache_folder
@@ -117,6 +113,13 @@ def prepare_manifest(
     kept = tuple(record for index, record in enumerate(records) if outcomes[index].status != "failed")
     gathered = None if features is None else gather_features(wiring, records, features, shown=shown)
     return Preparation(kept, _unreadable(records, outcomes), plan, report, path, gathered)
+
+
+def _refuse_ungatherable(wiring: Wiring, shard: Shard) -> None:
+    require_video(wiring.modalities)
+    if shard != WHOLE:
+        mend = "leave it out, and name it without --shard when all parts are done"
+        raise RecipeError("--features", "gathers the whole list, and --shard prepares a part of it", mend)
 
 
 def _chosen(listed: Manifest, split: str, shard: Shard) -> list[Record]:

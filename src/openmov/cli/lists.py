@@ -155,8 +155,7 @@ def prepare(
     split
         Which videos.
     features
-        Folder to gather the frozen video embeddings in, for `train --features`: seeded views of training clips, the
-        views of a test of all others, mapped into memory when read. It is written anew.
+        Folder to gather the frozen video embeddings in, for `train --features`; it is written anew.
     plan
         Only say what there is to do; a few videos are done to measure it, and thrown away.
     """
@@ -166,21 +165,11 @@ def prepare(
     from openmov.config.load import load_recipe
     from openmov.data.shard import Shard
 
-    settings, folder = (
-        load_recipe(recipe, with_flow(flow, set_)),
-        cache or default_cache_folder(),
-    )
+    settings, folder = load_recipe(recipe, with_flow(flow, set_)), cache or default_cache_folder()
     options = PrepareOptions(workers, engine, frames, verify, Shard.parse(shard or "1/1"), float(limit) or None)
     say = None if plan or json else show_prepare.plan_on_stderr
     done = prepare_manifest(
-        settings,
-        manifest,
-        split,
-        cache_folder=folder,
-        options=options,
-        features=features,
-        plan_only=plan,
-        announce=say,
+        settings, manifest, split, cache_folder=folder, options=options, features=features, plan_only=plan, announce=say
     )
     return show_prepare.prepared(done, json)
 

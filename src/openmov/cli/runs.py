@@ -72,19 +72,9 @@ def train(
     from openmov.config.load import load_recipe
     from openmov.config.protocols import with_protocol
 
-    result = run_training(
-        with_protocol(load_recipe(recipe, set_), protocol, set_),
-        manifest,
-        vocabulary,
-        out,
-        cache_folder=cache or default_cache_folder(),
-        features=features,
-        resume=resume,
-        with_calibration=calibrate,
-        shards=streamed.shards,
-        buffer=streamed.buffer,
-        workers=workers,
-    )
+    settings, folder = with_protocol(load_recipe(recipe, set_), protocol, set_), cache or default_cache_folder()
+    how: dict[str, Any] = {"resume": resume, "with_calibration": calibrate, "workers": workers, **vars(streamed)}
+    result = run_training(settings, manifest, vocabulary, out, cache_folder=folder, features=features, **how)
     show.training(result, json)
 
 
