@@ -86,8 +86,7 @@ def prepare_manifest(
     prepare at once in one cache folder: each video is done by one of them. Interrupted at any instant, the videos in
     hand are lost and nothing else. In the end frozen embeddings are gathered in the folder `features`, if it is named.
 
-    Raises ManifestError (also where there is no such video), BackboneError, StorageError, RecipeError for features of
-    a part of the list.
+    Raises ManifestError (also where there is no such video), BackboneError, StorageError, RecipeError.
     """
     begun = time.monotonic()
     listed = load_manifest(manifest)
