@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -39,14 +40,14 @@ class TestTraining:
         """All layers train; the frozen encoder and every statistic keep their bits."""
         parts: list[Wiring] = []
 
-        def kept(recipe: object, cache: Path | None) -> Wiring:
-            parts.append(wire(recipe, cache))  # type: ignore[arg-type]
+        def kept(*arguments: Any) -> Wiring:
+            parts.append(wire(*arguments))
             return parts[-1]
 
         monkeypatch.setattr(train_module, "wire", kept)
         assert run(tiny_world.train(tmp_path / "run", *SMALL[:4], "--set", "training.epochs=1")) == 0
         fresh = ConSEBackbone.load().image_encoder().state_dict()
-        used = parts[0].frozen_embedder._encoder.encoder.state_dict()
+        used = parts[0].frozen_embedder.encoder.encoder.state_dict()
         assert used.keys() == fresh.keys()
         assert all(torch.equal(used[name], fresh[name]) for name in fresh)
         weights = trained_weights(tmp_path / "run")

@@ -106,11 +106,11 @@ class TestTraining:
             return parts[-1]
 
         monkeypatch.setattr(train_module, "wire", kept)
-        assert run(tiny_world.train(tmp_path / "run")) == 0
+        assert run(tiny_world.train(tmp_path / "run", cache=tmp_path / "cache")) == 0
         fresh = CLIPBackbone.load(str(tiny_world.backbone))
         pairs = (
             (parts[0].backbone._model, fresh._model),  # type: ignore[attr-defined]
-            (parts[0].frozen_embedder._encoder.encoder, fresh.image_encoder()),
+            (parts[0].frozen_embedder.encoder.encoder, fresh.image_encoder()),
         )
         for used, new in pairs:
             before, after = state_of(new), state_of(used)

@@ -53,12 +53,16 @@ class FrozenEmbedder:
         self.dim = backbone.dim
         """Width of an embedding."""
 
-    def __call__(self, images: Float[Tensor, "time 3 height width"]) -> Float[Tensor, "time dim"]:
+    @property
+    def encoder(self) -> FrozenFrameEncoder:
+        """The copy, made when it is first asked for."""
         with self._lock:
             if self._encoder is None:
-                encoder = self._backbone.image_encoder()
-                self._encoder = FrozenFrameEncoder(encoder, self.dim, chunk=ENCODER_CHUNK)
-        embedded: Tensor = self._encoder(images[None])[0]
+                self._encoder = FrozenFrameEncoder(self._backbone.image_encoder(), self.dim, chunk=ENCODER_CHUNK)
+            return self._encoder
+
+    def __call__(self, images: Float[Tensor, "time 3 height width"]) -> Float[Tensor, "time dim"]:
+        embedded: Tensor = self.encoder(images[None])[0]
         return embedded
 
 
