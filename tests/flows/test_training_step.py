@@ -1,5 +1,6 @@
 """One step of the whole model, divided and computed in any way the recipe offers, has the gradient of the plain one."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +18,7 @@ from openmov.training.loop import train
 from openmov.training.objective import BaseObjective
 from openmov.training.order import Plan
 from openmov.training.step import StepLoss, add_gradients
-from openmov.types import ClassEmbeddings, ClipBatch, Modality
+from openmov.types import ClassEmbeddings, ClipBatch, JointEmbeddings, Modality
 from tiny_backbones import make_tiny_clip_folder
 from tiny_batches import make_batch, rows
 from tiny_training import NAMES, PROVENANCE, Killed, StopAt, metrics_of, tiny_config, tiny_folder
@@ -95,6 +96,27 @@ def test_a_batch_of_1024_is_its_micro_batches(backbone: CLIPBackbone, clips: Ran
     assert 0 < whole.counts[Modality.AUDIO] < whole.counts[Modality.FLOW] < whole.counts[Modality.VIDEO] == 1024
     other = gradients(make_network(backbone, patch_dropout), clips, 60, count=1020)[1]
     assert farthest(other, expected) > 1e-4  # four clips in 1024 are seen
+
+
+def test_half_precision_is_within_its_rounding(backbone: CLIPBackbone, clips: RandomClips) -> None:
+    """bfloat16 has 8 bits: each number is within 1/256, and the gradient of many clips points the same way."""
+    exact, expected = gradients(make_network(backbone), clips, 64, count=64)
+    coarse, found = gradients(make_network(backbone), clips, 64, count=64, precision="bf16")
+    assert found.dtype == torch.float32  # weights and gradients stay in single precision
+    assert not torch.equal(found, expected)
+    assert coarse.loss_sum == pytest.approx(exact.loss_sum, rel=0.01)
+    assert float(F.cosine_similarity(found, expected, dim=0)) > 0.999
+
+
+def test_the_loss_is_single_precision_whatever_the_network_gives() -> None:
+    """At tau 0.01, cosines 0.899 and 0.9 are 0.1 apart; bfloat16 would take them for one number."""
+    vectors = torch.tensor([[0.899, (1 - 0.899**2) ** 0.5], [0.9, (1 - 0.9**2) ** 0.5]])
+    loss_of = BaseObjective(ClassEmbeddings(NAMES[:2], vectors), alpha=1.0, tau=0.01)
+    row = torch.tensor([[1.0, 0.0]], dtype=torch.bfloat16)
+    loss = loss_of(JointEmbeddings({Modality.VIDEO: row}, {Modality.VIDEO: torch.tensor([True])}), NAMES[:1])
+    assert loss.per_clip.dtype == torch.float32
+    assert float(loss.total) == pytest.approx(math.log(1 + math.exp(0.1)), rel=1e-3)
+    assert vectors[0, 0].bfloat16() == vectors[1, 0].bfloat16()
 
 
 def trained(

@@ -26,6 +26,7 @@ from openmov.data.shard_clips import DEFAULT_BUFFER
 from openmov.data.source import Unreadable
 from openmov.errors import RecipeError
 from openmov.model import JointModel
+from openmov.model.execution import compile_encoders, recompute_activations
 from openmov.prediction.calibration import Calibration
 from openmov.prediction.predictor import BaseNovelRule, RecordedScorer, record
 from openmov.runtime.checkpoint import Provenance
@@ -75,6 +76,15 @@ class _Trainer:
         self.world.wait()
         return RunFolder.open(path, self.fingerprint(data))
 
+    def network(self) -> JointModel:
+        """The recipe's, before training, computed as the recipe says."""
+        network, asked = self.wiring.network(), self.wiring.recipe.training
+        if asked.activation_checkpointing:
+            recompute_activations(network)
+        if asked.compile:
+            compile_encoders(network)
+        return network
+
     def objective(self, data: TrainingData) -> BaseObjective:
         """Equation 9 over the base names."""
         classes = self.wiring.class_embedder()(data.vocabulary)
@@ -84,7 +94,7 @@ class _Trainer:
         """From the first step, or from where it stopped, to the last; then all processes see the checkpoints."""
         wiring, recipe = self.wiring, self.wiring.recipe
         summary = train(
-            wiring.network(),
+            self.network(),
             self.supply.training(data.train, recipe.training.seed),
             self.objective(data),
             recipe.training,
@@ -135,6 +145,7 @@ def run_training(
     if shards is not None:
         _refuse_beside_shards(with_calibration, features)
     with joined_world() as world:
+        _refuse_uneven_shares(recipe, world)
         wiring = wire(recipe, cache_folder, features)
         check_files = shards is None and wiring.opens_files
         data = load_base(manifest, vocabulary, recipe.training.seed, check_files=check_files)
@@ -153,11 +164,19 @@ def _refuse_beside_shards(with_calibration: bool, features: Path | None) -> None
         raise RecipeError("--features", "is not needed with --shards, which hold all inputs", "leave one of them out")
 
 
+def _refuse_uneven_shares(recipe: Recipe, world: World) -> None:
+    """Unequal parts would be learned from correctly, but the processes with fewer clips would wait in every step."""
+    clips = recipe.training.batch_size
+    if clips % world.size:
+        what = f"{clips} clips cannot be divided equally among {world.size} processes"
+        raise RecipeError("training.batch_size", what, f"make it a multiple of {world.size}")
+
+
 def _prepared_and_trained(trainer: _Trainer, data: TrainingData, out: Path, with_calibration: bool) -> TrainingResult:
     wiring, world, shown = trainer.wiring, trainer.world, trainer.shown
     RunFolder.found(out, trainer.fingerprint(data), resume=trainer.resume)
     trainer.objective(data)
-    wiring.network()
+    trainer.network()
     prepared = trainer.supply.prepare(data, shown=shown, world=world)
     data = data.without(prepared)
     pseudo = rehearsal_split(wiring, data) if with_calibration else None

@@ -222,6 +222,10 @@ class TrainingConfig(_Section):
     """Chance that an extra modality of a clip is dropped in training, so that files without it are learned."""
     precision: Literal["fp32", "bf16"] = "fp32"
     """bf16 runs the forward pass under autocast."""
+    activation_checkpointing: bool = False
+    """Encoders keep less for the gradient and compute it again: a fraction of the memory, a third more work."""
+    compile: bool = False
+    """torch.compile for the encoders; on a CPU it gains little and costs minutes."""
     seed: Annotated[int, Field(ge=0)] = 0
     """Of new weights, order of clips and views."""
     keep_epochs: bool = False
@@ -273,7 +277,7 @@ class Recipe(_Section):
             raise ValueError("video.crop_size is more than video.short_side")
         if self.audio.crop_columns > self.audio.total_columns:
             raise ValueError("audio.crop_columns is more than audio.total_columns")
-        micro = self.training.micro_batch_size
-        if micro is not None and self.training.batch_size % micro:
-            raise ValueError("training.batch_size is no multiple of training.micro_batch_size")
+        clips, micro = self.training.batch_size, self.training.micro_batch_size
+        if micro is not None and clips % micro:
+            raise ValueError(f"training.batch_size ({clips}) is no multiple of training.micro_batch_size ({micro})")
         return self
