@@ -4,6 +4,7 @@
     load, Predictor         loaded once, for many calls
     load_recipe, train      a recipe, and a run trained by it on base classes
     evaluate                runs on base and novel classes, beside frozen CLIP
+    save_pretrained, from_pretrained   a run as a folder to give away, and back
     Vocabulary              class names with their roles
 
 Everything here is loaded on first use: `import openmov` loads neither torch nor any other library.
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from openmov.api.prepare import Prepared
     from openmov.api.prepare_manifest import Preparation, PrepareOptions
     from openmov.api.prepare_manifest import prepare_manifest as prepare
+    from openmov.api.share import from_pretrained, save_pretrained
     from openmov.api.timeline import Timeline, TimelineSettings
     from openmov.api.train import TrainingResult
     from openmov.api.train import run_training as train
@@ -55,6 +57,7 @@ _PLACES = {
     "openmov.api.predictor": ("Predictor",),
     "openmov.api.prepare": ("Prepared",),
     "openmov.api.prepare_manifest": ("Preparation", "PrepareOptions", "prepare=prepare_manifest"),
+    "openmov.api.share": ("from_pretrained", "save_pretrained"),
     "openmov.api.timeline": ("Timeline", "TimelineSettings"),
     "openmov.api.train": ("TrainingResult", "train=run_training"),
     "openmov.config.load": ("bundled_recipes", "change_recipe", "load_recipe"),
@@ -100,11 +103,13 @@ __all__ = [
     "check",
     "compare",
     "evaluate",
+    "from_pretrained",
     "load",
     "load_recipe",
     "load_vocabulary",
     "predict",
     "prepare",
+    "save_pretrained",
     "split_classes",
     "train",
     "write_evaluation",

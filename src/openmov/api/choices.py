@@ -9,7 +9,7 @@ class Choices:
     """Every choice but the files and the names; the defaults suit a person who makes none."""
 
     run: Path | None = None
-    """Folder of a trained run; None lets the backbone alone answer."""
+    """Folder of a trained run or shared model, or `owner/model` of the hub; None lets the backbone alone answer."""
     backbone: str | None = None
     """Hub name, local folder, `conse` or `auto`; with a run, where its backbone lies now. None: auto, or the run's."""
     revision: str | None = None

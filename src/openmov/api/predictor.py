@@ -16,9 +16,9 @@ from torch import nn
 from openmov.api.answers import AnswerSettings, Prediction, ranked
 from openmov.api.background import default_background
 from openmov.api.label_store import LabelStore
-from openmov.api.runs import load_calibration, load_run, load_thresholds, load_trained
 from openmov.api.streaming import StagedNetwork, StreamSettings
 from openmov.api.timeline import Answering, Timeline, TimelineSettings
+from openmov.api.trained import open_trained
 from openmov.api.wiring import Wiring, wire
 from openmov.baselines.frozen_clip import FrozenCLIP, FrozenCLIPRule
 from openmov.config.load import change_recipe
@@ -73,29 +73,27 @@ class Predictor:
         device: str = "auto",
         dtype: str = "auto",
     ) -> "Predictor":
-        """A trained run, with calibrated beta and tau_v where it has them.
+        """A trained run or shared model (a folder, or `owner/model` of the hub), with what was calibrated for it.
 
         `views` are clips x crops, instead of the recipe's; `backbone` says where the run's backbone lies now, and
         `revision` which of a hub model's; `overrides` change the recipe or the calibrated values
         (`prediction.beta=0.5`); class names are kept in `labels`, if given; `device` and `dtype` as in `Choices`.
         Raises RunFolderError, CheckpointError, BackboneError, RecipeError.
         """
-        loaded = load_run(run, None, backbone=backbone, revision=revision)
-        calibrated = load_calibration(run)
-        recipe = loaded.wiring.recipe
+        trained = open_trained(run, backbone=backbone, revision=revision)
+        calibrated, recipe = trained.calibration, trained.wiring.recipe
         if calibrated is not None:
             recipe = recipe.model_copy(update={"prediction": PredictionConfig(**asdict(calibrated))})
         changed = _with_views(change_recipe(recipe, overrides), views)
-        wiring = replace(loaded.wiring, recipe=changed, labels=labels).computing(device, dtype)
+        wiring = replace(trained.wiring, recipe=changed, labels=labels).computing(device, dtype)
         rule = BaseNovelRule(wiring.tau, wiring.novel_path)
-        made = loaded.header.provenance
         return cls(
             wiring,
-            _scorer(wiring, load_trained(wiring, loaded.folder.best), rule),
-            base=frozenset(made.base_classes),
+            _scorer(wiring, trained.network(wiring), rule),
+            base=frozenset(trained.base_classes),
             calibrated=wiring.novel_path == calibrated,
-            prompts=made.prompts,
-            thresholds=load_thresholds(run),
+            prompts=trained.prompts,
+            thresholds=trained.thresholds,
         )
 
     @classmethod

@@ -63,9 +63,13 @@ class NamesAsked:
 class NetworkAsked:
     """Who is to answer."""
 
-    run: Annotated[Path | None, Parameter(help="Folder of a trained run; without one, the backbone alone answers.")] = (
-        None
-    )
+    run: Annotated[
+        Path | None,
+        Parameter(
+            help="Folder of a trained run or of a shared model, or owner/model of the hub; without one, the backbone "
+            "alone answers."
+        ),
+    ] = None
     backbone: Annotated[
         str | None,
         Parameter(

@@ -103,7 +103,7 @@ def save_checkpoint(
     files: dict[Part, str] = {part: f"{part}-{token}.safetensors" for part in parts}
     try:
         for part, contents in parts.items():
-            _write_tensors(folder / files[part], contents)
+            save_tensors(folder / files[part], contents)
         document = {"format_version": FORMAT_VERSION, "header": asdict(header), "files": files}
         write_text(folder / HEADER_NAME, json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
     finally:
@@ -161,7 +161,8 @@ def require_match(
         raise CheckpointError(where, what, "give the vocabulary it was trained on, or train anew")
 
 
-def _write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
+def save_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
+    """Writes a safetensors file, whole or not at all. Raises StorageError."""
     stored = {name: _own_storage(tensor) for name, tensor in tensors.items()}
     with atomic_file(path) as temporary:
         try:
@@ -214,7 +215,11 @@ def _refuse_other_version(path: Path, text: str) -> None:
 def _read_tensors(folder: Path, document: _Document, part: Part) -> dict[str, Tensor]:
     if part not in document.files:
         raise CheckpointError(folder, "cannot be resumed from: it holds trained weights only", "give checkpoints/last")
-    path = folder / document.files[part]
+    return load_tensors(folder / document.files[part])
+
+
+def load_tensors(path: Path) -> dict[str, Tensor]:
+    """Tensors of a safetensors file, on the CPU. Raises CheckpointError where it is missing or damaged."""
     try:
         tensors: dict[str, Tensor] = load_file(path)
         # load_file maps the file; a copy outlives a file that the next save deletes or a disk that goes away

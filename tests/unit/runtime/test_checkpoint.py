@@ -76,7 +76,7 @@ def test_replacing_leaves_nothing_of_the_old_one(tmp_path: Path) -> None:
         load_resume_state(tmp_path / "c")
 
 
-@pytest.mark.parametrize("step", ["_write_tensors", "write_text", "_sweep"])
+@pytest.mark.parametrize("step", ["save_tensors", "write_text", "_sweep"])
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_killed_between_any_two_operations_one_of_the_two_is_there(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str, when: str
