@@ -36,7 +36,7 @@ VERBS = (
         "recipe",
         "results",
     ),
-    *("results", "shapesav write", "split", "study", "train"),
+    *("results", "shapesav write", "share", "split", "study", "train"),
 )
 
 
@@ -95,7 +95,7 @@ class TestHelp:
         assert run([*verb.split(), "--help"]) == 0
         shown = capsys.readouterr().out
         positional = {"--files", "--kind", "--runs", "--names", "--name"} | (
-            {"--out"} if verb == "shapesav write" else set()
+            {"shapesav write": {"--out"}, "share": {"--run"}}.get(verb, set())
         )
         for option in options_of(verb):
             wanted = option if option not in positional else option.removeprefix("--").upper()
