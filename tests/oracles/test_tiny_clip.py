@@ -15,19 +15,20 @@ from openmov.data.shapesav.captions import Marks, marked_still, random_scene
 from openmov.data.shapesav.vocabulary import MOTIONS, SHAPES, SOUNDS, phrase
 
 FOLDER = Path(openmov.data.shapesav.__file__).parent / "weights"
+WIDER = FOLDER.with_name("weights_wide")
 PLAIN = Marks(None, None)
 
 
 @functools.cache
-def loaded() -> tuple[CLIPModel, object]:
+def loaded(folder: Path = FOLDER) -> tuple[CLIPModel, object]:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        return CLIPModel.from_pretrained(FOLDER).eval(), AutoTokenizer.from_pretrained(FOLDER)
+        return CLIPModel.from_pretrained(folder).eval(), AutoTokenizer.from_pretrained(folder)
 
 
-def nearest(stills: list[np.ndarray], names: list[str]) -> list[str]:
+def nearest(stills: list[np.ndarray], names: list[str], folder: Path = FOLDER) -> list[str]:
     """The name whose sentence `a photo of NAME.` CLIP finds nearest, for each still."""
-    model, tokenizer = loaded()
+    model, tokenizer = loaded(folder)
     processor = json.loads((FOLDER / "preprocessor_config.json").read_text())
     mean, std = (torch.tensor(processor[key]).view(3, 1, 1) for key in ("image_mean", "image_std"))
     pixels = torch.from_numpy(np.stack(stills)).permute(0, 3, 1, 2).float() / 255
@@ -80,6 +81,15 @@ def test_it_is_small_complete_and_holds_no_pickle() -> None:
         "tokenizer_config.json",
     }
     assert sum(path.stat().st_size for path in FOLDER.iterdir()) < 6e6
+
+
+def test_the_wider_one_is_as_complete_and_names_the_shape_too() -> None:
+    """Table 3's second backbone."""
+    assert {path.name for path in WIDER.iterdir()} == {path.name for path in FOLDER.iterdir()}
+    assert sum(path.stat().st_size for path in WIDER.iterdir()) < 1e7
+    assert loaded(WIDER)[0].config.projection_dim == 192 > loaded()[0].config.projection_dim
+    pictures, truths = stills(300, PLAIN)
+    assert share(nearest(pictures, [phrase(shape) for shape in SHAPES], WIDER), truths) >= 0.95
 
 
 def test_it_loads_in_single_precision_and_reads_sentences_at_eos() -> None:

@@ -95,6 +95,11 @@ class TrainingFolder:
         write_text(self._facts, json.dumps({"key": self.key, **facts}, indent=1, ensure_ascii=False) + "\n")
 
     @property
+    def seconds(self) -> float:
+        """What it took, in the call that finished it; 0 for one that is not whole."""
+        return float(json.loads(self._facts.read_text(encoding="utf-8"))["seconds"]) if self._facts.is_file() else 0.0
+
+    @property
     def _facts(self) -> Path:
         return self.path / "training.json"
 

@@ -82,7 +82,8 @@ def make_plan(studies: Sequence[Study], stage: Stage, work: Work) -> Plan:
     trainings = trainings_of(wanted, stage)
     tasks = tuple(dict.fromkeys(task for needed in trainings.values() for task in needed))
     estimate = Estimate(stage.scale)
-    if not all(arm.clips.manifest.is_file() for arm in (*stage.arms.values(),)):
+    listed = [*(arm.clips for arm in stage.arms.values()), *stage.targets.values()]
+    if not all(clips.manifest.is_file() for clips in listed):
         minutes = estimate.minutes(tasks, len(wanted), clips=True)
         return Plan(tuple(studies), stage, wanted, trainings, tasks, len(wanted), minutes)
     bench = Bench(stage, work.folders, work.workers, work.shown)
@@ -113,7 +114,9 @@ def run_studies(
     paths = _measure(plan, bench, clock)
     measured = Measured(bench, plan.trainings, paths)
     filled = tuple(Filler(study, measured).filled() for study in plan.studies)
-    return _write(filled, plan, out, clock, command)
+    minutes = sum(bench.folder(task).seconds for task in plan.tasks) / 60
+    facts = _facts(plan, {"trainings": f"{len(plan.tasks)}, {minutes:.0f} minutes in all"})
+    return _write(filled, _Page(plan.stage, facts, clock, command), out)
 
 
 def _train(plan: Plan, bench: Bench, clock: StepClock) -> None:
@@ -141,14 +144,38 @@ def _measure(plan: Plan, bench: Bench, clock: StepClock) -> dict[Wanted, Path]:
     return paths
 
 
-def _write(filled: tuple[FilledStudy, ...], plan: Plan, out: Path, clock: StepClock, command: str) -> Path:
+@dataclass(frozen=True)
+class _Page:
+    """What every page of one call says alike."""
+
+    stage: Stage
+    facts: tuple[FactGroup, ...]
+    clock: StepClock
+    command: str
+
+    def content(self, title: str, filled: tuple[FilledStudy, ...]) -> StudiesContent:
+        seeds = self.stage.seeds
+        said = f"mean and standard deviation over {seeds} training seeds" if seeds > 1 else "one training seed"
+        return StudiesContent(
+            title=title,
+            summary=f"Accuracy in per cent, {said}, one fixed split; the paper's numbers stand beside for comparison.",
+            date=time.strftime("%Y-%m-%d"),
+            command=self.command,
+            studies=filled,
+            facts=self.facts,
+            steps=tuple(self.clock.steps),
+            notes=(*self.stage.notes, _NOTE),
+        )
+
+
+def _write(filled: tuple[FilledStudy, ...], page: _Page, out: Path) -> Path:
     """A page a study, and where several were asked for one of all."""
     for one in filled:
-        _write_page(out, one.study.name, _content(one.study.title, (one,), plan, clock, command))
+        _write_page(out, one.study.name, page.content(one.study.title, (one,)))
     if len(filled) == 1:
         return out / f"{filled[0].study.name}.html"
-    title = f"The paper's experiments on {plan.stage.title}"
-    return _write_page(out, "report", _content(title, filled, plan, clock, command))
+    title = f"The paper's experiments on {page.stage.title}"
+    return _write_page(out, "report", page.content(title, filled))
 
 
 def _write_page(out: Path, name: str, content: StudiesContent) -> Path:
@@ -158,22 +185,7 @@ def _write_page(out: Path, name: str, content: StudiesContent) -> Path:
     return out / f"{name}.html"
 
 
-def _content(title: str, filled: tuple[FilledStudy, ...], plan: Plan, clock: StepClock, command: str) -> StudiesContent:
-    seeds = plan.stage.seeds
-    said = f"mean and standard deviation over {seeds} training seeds" if seeds > 1 else "one training seed"
-    return StudiesContent(
-        title=title,
-        summary=f"Accuracy in per cent, {said}, one fixed split; the paper's numbers stand beside for comparison.",
-        date=time.strftime("%Y-%m-%d"),
-        command=command,
-        studies=filled,
-        facts=_facts(plan),
-        steps=tuple(clock.steps),
-        notes=(*plan.stage.notes, _NOTE),
-    )
-
-
-def _facts(plan: Plan) -> tuple[FactGroup, ...]:
+def _facts(plan: Plan, more: dict[str, str]) -> tuple[FactGroup, ...]:
     stage, scale = plan.stage, plan.stage.scale
     data = {"data": stage.title, "training seeds": ", ".join(map(str, range(stage.seeds)))}
     data |= {name: f"{arm.clips.title} ({arm.recipe})" for name, arm in stage.arms.items()}
@@ -182,7 +194,7 @@ def _facts(plan: Plan) -> tuple[FactGroup, ...]:
             f"{scale.train_per_class} to train on, {scale.val_per_class} to validate, {scale.test_per_class} to test"
         )
         data |= {"clips a class": sizes, "epochs": str(scale.epochs)}
-    data |= {"trainings": str(len(plan.tasks)), "code": code_identity(TRAINING_CODE)}
+    data |= more | {"code": code_identity(TRAINING_CODE)}
     return (
         FactGroup("Data", tuple(data.items())),
         FactGroup("Software", tuple(software_facts().items())),
