@@ -27,6 +27,16 @@ CORES_A_MACHINE = 32
 TRAINING_CLIPS_PER_SECOND = 100
 """A node of eight accelerators that trains with stored features: an assumption, to have a reading rate."""
 
+GPU_FLOP_PER_SECOND = 989e12
+"""Dense bf16 products of an H100 SXM, by NVIDIA's data sheet."""
+GPU_BYTES = 80e9
+UTILISATION = 0.35
+"""Share of that which a training reaches: an assumption, below the 0.38 to 0.43 that Llama 3 reports on H100s (Dubey et
+al. 2024, table 4), whose products are larger."""
+DIMS = {"ViT-B/16": 512, "ViT-L/14": 768}
+EXTRAS = {"flow": 0, "audio": 1}  # which of SETS is trained on with it
+EPOCHS = {"flow": 100, "audio": 20}  # the paper's
+
 
 @dataclass(frozen=True)
 class DataSet:
@@ -82,6 +92,46 @@ def bytes_of(cost: dict[str, float]) -> float:
     return sum(value for name, value in cost.items() if name.endswith(" bytes") and name != "video bytes")
 
 
+def training(case: dict[str, Any], measured: dict[str, float]) -> dict[str, float]:
+    """What one way to train takes on H100s at the assumed utilisation: `case` as counted by training_flops."""
+    data = SETS[EXTRAS[case["extra"]]]
+    clip_bytes = PAIRS_A_VIEW * 4 * DIMS[case["size"]] if case["stored"] else measured["clip_bytes"]
+    flow = PAIRS_A_VIEW * measured["flow_bytes_a_pair"]
+    clip_bytes += flow if case["extra"] == "flow" else measured["sound_bytes_a_spectrogram"]
+    clips_per_second = GPU_FLOP_PER_SECOND * UTILISATION / case["step_flop"]
+    fixed = 16 * case["trained_weights"] + 4 * case["frozen_weights"]  # weight, gradient, two moments
+    return {
+        "epoch flop": case["step_flop"] * data.train,
+        "epoch hours": data.train / clips_per_second / 3600,
+        "hours": EPOCHS[case["extra"]] * data.train / clips_per_second / 3600,
+        "clips per second": clips_per_second,
+        "bytes per second": clips_per_second * clip_bytes,
+        "fixed bytes": fixed,
+        "clips that fit": max(0.0, (GPU_BYTES - fixed) // case["kept_bytes"]),
+    }
+
+
+def training_rows(cases: list[dict[str, Any]], measured: dict[str, float]) -> dict[str, str]:
+    """The two tables on training."""
+    work, memory = [], []
+    for case in cases:
+        took, extra = training(case, measured), "sound" if case["extra"] == "audio" else "flow"
+        name = f"{case['size']}, {SETS[EXTRAS[case['extra']]].name.split(',')[0]}"
+        how = ", ".join(
+            [f"v {'stored' if case['stored'] else 'computed'}"]
+            + [f"{case['patch_dropout']:.0%} of the patches of {extra} left out"] * bool(case["patch_dropout"])
+            + ["activations recomputed"] * case["recomputed"]
+        )
+        counted = [f"{case['step_flop'] / 1e12:.2f}", f"{took['epoch flop'] / 1e18:.3f}"]
+        hours = [f"{amount:,.2f}" for amount in (took["epoch hours"], took["hours"], took["hours"] / 8)]
+        fed = [f"{took['clips per second']:,.0f}", f"{8 * took['bytes per second'] / 1e6:,.0f} MB/s"]
+        work.append(f"| {name} | {how} | " + " | ".join([*counted, *hours, *fed]) + " |")
+        if case["stored"]:
+            sizes = [size(took["fixed bytes"]), size(case["kept_bytes"]), f"{took['clips that fit']:,.0f}"]
+            memory.append(f"| {name} | {how} | " + " | ".join(sizes) + " |")
+    return {"training": "\n".join(work), "training_memory": "\n".join(memory)}
+
+
 def values() -> dict[str, str]:
     """What the template asks for."""
     found = figures()
@@ -105,6 +155,10 @@ def values() -> dict[str, str]:
     huge = costs(SETS[2], measured)
     one_seed = costs(SETS[0], measured, 1)
     return {
+        **training_rows(found["training_flops"]["cases"], measured),
+        "utilisation": f"{UTILISATION:.0%}",
+        "gpu_rate": f"{GPU_FLOP_PER_SECOND / 1e12:,.0f}",
+        "gpu_size": f"{GPU_BYTES / 1e9:.0f}",
         "machine": found["costs"]["machine"],
         "figures": "\n".join(f"| `{name}` | {value:.4g} |" for name, value in measured.items()),
         "core_hours": "\n".join(rows),

@@ -57,3 +57,38 @@ def test_costs_by_hand(scale: ModuleType) -> None:
 )
 def test_times_in_words(scale: ModuleType, seconds: float, words: str) -> None:
     assert scale.days(seconds) == words
+
+
+CASE = {"size": "ViT-B/16", "extra": "audio", "stored": True, "patch_dropout": 0.0, "recomputed": False}
+
+
+def test_training_by_hand(scale: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A GPU of 100 FLOP/s at 35 % does 3.5 clips of 10 FLOP a second; 3 weights of 16 bytes and 2 of 4 stand fixed."""
+    monkeypatch.setattr(scale, "GPU_FLOP_PER_SECOND", 100.0)
+    monkeypatch.setattr(scale, "GPU_BYTES", 100.0)
+    data = scale.DataSet("toy", 1260, 0, flow=False, sound=True)
+    monkeypatch.setattr(scale, "SETS", (data, data, data))
+    counted = CASE | {"step_flop": 10.0, "kept_bytes": 20, "trained_weights": 3, "frozen_weights": 2}
+    took = scale.training(counted, {"flow_bytes_a_pair": 1.0, "sound_bytes_a_spectrogram": 232.0, "clip_bytes": 5.0})
+    assert took["epoch flop"] == 12600
+    assert took["epoch hours"] == pytest.approx(0.1)  # 360 s
+    assert took["hours"] == pytest.approx(2.0)
+    assert took["bytes per second"] == pytest.approx(3.5 * (16 * 4 * 512 + 232))
+    assert (took["fixed bytes"], took["clips that fit"]) == (56, 2)
+
+
+def test_operations_are_those_of_the_shapes(scale: ModuleType) -> None:
+    """ViT-B/16 by hand: 12 blocks of 197 tokens, of whose last only the class token is computed beyond keys and values.
+
+    Forward and backward are three times forward, but for the picture itself, which needs no gradient.
+    """
+    width, tokens, frames = 768, 197, 16
+    block = tokens * 12 * width**2 + 2 * tokens**2 * width
+    last = tokens * 2 * width**2 + 10 * width**2 + 2 * tokens * width
+    patches, projection = (tokens - 1) * width**2, width * 512
+    video = 2 * frames * (11 * block + last + patches + projection)
+    rows = {tuple(case[key] for key in CASE): case for case in scale.figures()["training_flops"]["cases"]}
+    plain = rows["ViT-B/16", "flow", False, 0.0, False]["step_flop"]
+    stored = rows["ViT-B/16", "flow", True, 0.0, False]["step_flop"]
+    assert plain - stored == video
+    assert stored / video == pytest.approx(3, rel=0.01)
