@@ -18,7 +18,7 @@ Axis words used in every shape of the project:
     classes   names of a vocabulary, in its order
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Protocol, runtime_checkable
@@ -103,6 +103,8 @@ class JointEmbeddings:
     """Which rows of each are meant; the others are to be ignored."""
     frozen: Float[Tensor, "batch dim"] | None = field(default=None, repr=False)
     """Mean over time of the normalised frame embeddings of the frozen video encoder: the CLIP baseline."""
+    context: Float[Tensor, "batch tokens dim"] | None = field(default=None, repr=False)
+    """What a method's own text side looks at of each clip (X-CLIP: its patches), to adapt class names to it."""
 
     def to(self, device: torch.device) -> "JointEmbeddings":
         """The same with its tensors on `device`."""
@@ -110,6 +112,7 @@ class JointEmbeddings:
             {modality: rows.to(device) for modality, rows in self.fused.items()},
             {modality: mask.to(device) for modality, mask in self.present.items()},
             None if self.frozen is None else self.frozen.to(device),
+            None if self.context is None else self.context.to(device),
         )
 
 
@@ -121,6 +124,26 @@ class ClassEmbeddings:
     """Row order."""
     vectors: Float[Tensor, "classes dim"] = field(repr=False)
     """Unit rows: mean over templates of normalised text embeddings, normalised again."""
+    by_template: Float[Tensor, "templates classes dim"] | None = field(default=None, repr=False)
+    """Text embeddings before they are normalised and averaged, for methods that do more with them than that."""
+
+    def to(self, device: torch.device) -> "ClassEmbeddings":
+        """The same with its tensors on `device`."""
+        kept = None if self.by_template is None else self.by_template.to(device)
+        return ClassEmbeddings(self.names, self.vectors.to(device), kept)
+
+    def take(self, rows: Sequence[int]) -> "ClassEmbeddings":
+        """Some of the names, in that order."""
+        chosen = torch.tensor(rows, dtype=torch.long)
+        kept = None if self.by_template is None else self.by_template[:, chosen]
+        return ClassEmbeddings(tuple(self.names[row] for row in rows), self.vectors[chosen], kept)
+
+    def followed_by(self, others: "ClassEmbeddings") -> "ClassEmbeddings":
+        """These names, then others of the same text side."""
+        both = None
+        if self.by_template is not None and others.by_template is not None:
+            both = torch.cat([self.by_template, others.by_template], dim=1)
+        return ClassEmbeddings(self.names + others.names, torch.cat([self.vectors, others.vectors]), both)
 
 
 @runtime_checkable

@@ -87,10 +87,11 @@ class Prediction:
 class AnswerSettings:
     """How the probabilities of a vocabulary come about."""
 
-    path: Literal["base", "novel", "frozen"]
-    """Equation 10; equations 11-12 (also where base and novel names stand together); or CLIP's frame average alone."""
+    path: Literal["base", "novel", "frozen", "own"]
+    """Equation 10; equations 11-12 (also where base and novel names stand together); CLIP's frame average alone; or
+    the similarity of a method with a text side of its own."""
     tau: float | None = None
-    """Temperature of the base path, or of the frame average."""
+    """Temperature of the base path, of the frame average, or of a method's own similarity."""
     beta: float | None = None
     """Novel path: weight of flow and sound."""
     tau_x: float | None = None

@@ -18,7 +18,7 @@ from openmov.data.records import Record
 from openmov.data.source import evaluation_batches
 from openmov.data.split import pseudo_novel_split
 from openmov.errors import ManifestError, RecipeError
-from openmov.model import JointModel
+from openmov.model import TrainedModel
 from openmov.prediction.calibration import Calibration, calibrate
 from openmov.prediction.predictor import BaseNovelRule, Recording, record
 from openmov.prediction.unknown import Thresholds, calibrate_unknown
@@ -92,7 +92,7 @@ def calibrate_run(
 
 def thresholds_of(
     wiring: Wiring,
-    network: JointModel,
+    network: TrainedModel,
     unseen: Recording,
     data: TrainingData,
     pseudo: Vocabulary,

@@ -39,8 +39,25 @@ __all__ = [
 ]
 
 _BATCH = 32
-METHOD_NAMES = {"video_only": "Video only", "flow_only": "Flow only", "audio_only": "Sound only"}
-"""How the single modalities are called in results."""
+METHOD_NAMES = {
+    "video_only": "Video only",
+    "flow_only": "Flow only",
+    "audio_only": "Sound only",
+    "coop": "CoOp",
+    "clip_adapter": "CLIP-Adapter",
+    "actionclip": "ActionCLIP",
+    "xclip": "X-CLIP",
+    "vificlip": "ViFi-CLIP",
+    "finetune_video": "Video encoder fine-tuned",
+    "finetune_flow": "Flow encoder fine-tuned",
+    "finetune_audio": "Sound encoder fine-tuned",
+    "resnet50_audio": "ResNet-50 (sound, from scratch)",
+    "slowfast_audio": "SlowFast (sound, from scratch)",
+}
+"""How the methods but MOV are called in results."""
+_FUSED_SINGLES = ("video_only", "flow_only", "audio_only")
+"""Whose probabilities score fusion averages."""
+_KINDS: dict[str, MethodKind] = {"video_only": "video", "flow_only": "single", "audio_only": "single"}
 
 
 @dataclass(frozen=True)
@@ -174,16 +191,15 @@ def contenders(runs: Sequence[LoadedRun], recordings: Sequence[Recording]) -> li
     found: list[Contender] = []
     singles: list[Contender] = []
     for run, recording in zip(runs, recordings, strict=True):
-        embed = run.wiring.class_embedder()
-        if run.method == "mov":
-            clip = RecordedScorer(recording, embed, FrozenCLIPRule(run.wiring.backbone.temperature))
-            name = f"{run.wiring.backbone.family} (frame average)"
-            found.insert(0, Contender(name, "clip", clip, recording, runs=(run,)))
-        else:
-            scorer = RecordedScorer(recording, embed, run.rule)
-            kind: MethodKind = "video" if run.method == "video_only" else "single"
-            singles.append(Contender(METHOD_NAMES[run.method], kind, scorer, recording, runs=(run,)))
-            found.append(singles[-1])
+        if run.method != "mov":
+            scorer = RecordedScorer(recording, *run.answering())
+            row = Contender(METHOD_NAMES[run.method], _KINDS.get(run.method, "other"), scorer, recording, runs=(run,))
+            singles += [row] if run.method in _FUSED_SINGLES else []
+            found.append(row)
+    seeing = [place for place, one in enumerate(recordings) if one.embeddings.frozen is not None]
+    if seeing:  # a MOV's own before another run's
+        place = min(seeing, key=lambda place: runs[place].method != "mov")
+        found.insert(0, _clip_row(runs[place], recordings[place]))
     if len(singles) > 1:
         fusion = ScoreFusion([one.scorer for one in singles])
         of = tuple(run for one in singles for run in one.runs)
@@ -194,15 +210,22 @@ def contenders(runs: Sequence[LoadedRun], recordings: Sequence[Recording]) -> li
     return found
 
 
+def _clip_row(run: LoadedRun, recording: Recording) -> Contender:
+    rule = FrozenCLIPRule(run.wiring.backbone.temperature)
+    scorer = RecordedScorer(recording, run.wiring.class_embedder(), rule)
+    return Contender(f"{run.wiring.backbone.family} (frame average)", "clip", scorer, recording, runs=(run,))
+
+
 def _mov_rows(run: LoadedRun, recording: Recording) -> Iterator[Contender]:
     embed = run.wiring.class_embedder()
     settings = run.wiring.novel_path
-    plain = RecordedScorer(recording, embed, run.rule)
-    yield Contender("MOV", "mov", plain, recording, _note(settings), (run,))
+    plain = RecordedScorer(recording, *run.answering())
+    name = "MOV" if run.wiring.recipe.model.fusion == "asymmetric" else "MOV, symmetric fusion"
+    yield Contender(name, "mov", plain, recording, _note(settings), (run,))
     calibrated = load_calibration(run.folder.path)
     if calibrated is not None:
         scorer = RecordedScorer(recording, embed, BaseNovelRule(run.wiring.tau, calibrated))
-        yield Contender("MOV, calibrated", "mov_calibrated", scorer, recording, _note(calibrated), (run,))
+        yield Contender(f"{name}, calibrated", "mov_calibrated", scorer, recording, _note(calibrated), (run,))
 
 
 def _note(settings: NovelPath) -> str:

@@ -13,6 +13,7 @@ from typing import cast
 
 from torch import nn
 
+from openmov.api.answering import answering
 from openmov.api.answers import AnswerSettings, Prediction, ranked
 from openmov.api.background import default_background
 from openmov.api.label_store import LabelStore
@@ -21,6 +22,7 @@ from openmov.api.timeline import Answering, Timeline, TimelineSettings
 from openmov.api.trained import open_trained
 from openmov.api.wiring import Wiring, wire
 from openmov.baselines.frozen_clip import FrozenCLIP, FrozenCLIPRule
+from openmov.baselines.own_text import OwnTextRule
 from openmov.config.load import change_recipe
 from openmov.config.presets import preset_of
 from openmov.config.schema import PredictionConfig, Recipe
@@ -86,10 +88,9 @@ class Predictor:
             recipe = recipe.model_copy(update={"prediction": PredictionConfig(**asdict(calibrated))})
         changed = _with_views(change_recipe(recipe, overrides), views)
         wiring = replace(trained.wiring, recipe=changed, labels=labels).computing(device, dtype)
-        rule = BaseNovelRule(wiring.tau, wiring.novel_path)
         return cls(
             wiring,
-            _scorer(wiring, trained.network(wiring), rule),
+            _scorer(wiring, trained.network(wiring)),
             base=frozenset(trained.base_classes),
             calibrated=wiring.novel_path == calibrated,
             prompts=trained.prompts,
@@ -108,7 +109,7 @@ class Predictor:
             rule = FrozenCLIPRule(wiring.backbone.temperature)
             scorer = _scorer(wiring, FrozenCLIP(wiring.backbone), rule)
         else:
-            scorer = _scorer(wiring, wiring.network(), BaseNovelRule(wiring.tau, wiring.novel_path))
+            scorer = _scorer(wiring, wiring.network())
         return cls(wiring, scorer, prompts=wiring.backbone.prompts)
 
     @property
@@ -167,6 +168,8 @@ class Predictor:
             device=str(compute.device),
             dtype=compute.dtype_name,
         )
+        if isinstance(rule, OwnTextRule):
+            return replace(looks, path="own", tau=rule.tau)
         if not isinstance(rule, BaseNovelRule):
             return replace(looks, tau=self._wiring.backbone.temperature)
         if not vocabulary.novel:
@@ -258,8 +261,11 @@ class Predictor:
         )
 
 
-def _scorer(wiring: Wiring, network: nn.Module, rule: AnswerRule) -> NetworkScorer:
-    return NetworkScorer(wiring.answering(network), wiring.class_embedder(), rule, wiring.modalities)
+def _scorer(wiring: Wiring, network: nn.Module, rule: AnswerRule | None = None) -> NetworkScorer:
+    """`rule` replaces the network's own, over the backbone's frozen class names."""
+    prepared = wiring.answering(network)
+    embed, own = answering(wiring, prepared)
+    return NetworkScorer(prepared, embed, rule or own, wiring.modalities)
 
 
 def _with_views(recipe: Recipe, views: tuple[int, int] | None) -> Recipe:

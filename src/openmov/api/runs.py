@@ -9,14 +9,16 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from openmov.api.answering import answering
 from openmov.api.wiring import Wiring, wire
+from openmov.baselines import has_own_text
 from openmov.config.faults import describe
 from openmov.config.load import change_recipe
 from openmov.config.schema import BackboneConfig, PredictionConfig, Recipe
 from openmov.errors import CheckpointError, RunFolderError
-from openmov.model import JointModel
+from openmov.model import TrainedModel
 from openmov.prediction.base_novel import NovelPath
-from openmov.prediction.predictor import BaseNovelRule
+from openmov.prediction.predictor import AnswerRule, BaseNovelRule, EmbedClasses
 from openmov.prediction.unknown import Thresholds
 from openmov.runtime.checkpoint import CheckpointHeader, load_checkpoint, load_header, require_match
 from openmov.runtime.run_folder import RunFolder
@@ -38,7 +40,7 @@ class LoadedRun:
 
     @property
     def method(self) -> str:
-        """mov, video_only, flow_only or audio_only."""
+        """mov, video_only, flow_only, audio_only, or a baseline's."""
         return self.wiring.recipe.model.method
 
     def with_views(self, num_clips: int, num_crops: int) -> "LoadedRun":
@@ -51,10 +53,14 @@ class LoadedRun:
         stored = self.wiring.features if recipe == self.wiring.recipe else None
         return replace(self, wiring=replace(self.wiring, recipe=recipe, features=stored))
 
-    @property
-    def rule(self) -> BaseNovelRule:
-        """How its embeddings answer, with the recipe's beta and temperatures."""
-        return BaseNovelRule(self.wiring.tau, self.wiring.novel_path)
+    def answering(self, checkpoint: Path | None = None) -> tuple[EmbedClasses, AnswerRule]:
+        """Class names and rule by which its embeddings answer, with the recipe's beta and temperatures.
+
+        `checkpoint` (default: the best) says whose text side, where the method trains one.
+        """
+        if not has_own_text(self.method):
+            return self.wiring.class_embedder(), BaseNovelRule(self.wiring.tau, self.wiring.novel_path)
+        return answering(self.wiring, load_trained(self.wiring, checkpoint or self.folder.best))
 
 
 def load_run(
@@ -82,7 +88,7 @@ def load_run(
     return LoadedRun(folder, wiring, header)
 
 
-def load_trained(wiring: Wiring, checkpoint: Path) -> JointModel:
+def load_trained(wiring: Wiring, checkpoint: Path) -> TrainedModel:
     """The network with the weights of a checkpoint. Raises CheckpointError where they belong to something else."""
     network = wiring.network()
     weights, _ = load_checkpoint(checkpoint)

@@ -120,6 +120,6 @@ def _one_of_each_reading(runs: Sequence[LoadedRun]) -> list[Wiring]:
     for run in runs:
         recipe = run.wiring.recipe
         inputs = recipe.model_dump_json(include={"video", "flow", "audio", "views"})
-        key = f"{inputs} {sorted(run.wiring.modalities)} {run.wiring.backbone.identity}"
+        key = f"{inputs} {sorted(run.wiring.modalities)} {run.wiring.trains_video} {run.wiring.backbone.identity}"
         distinct.setdefault(key, run.wiring)
     return list(distinct.values())

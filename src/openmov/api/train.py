@@ -16,24 +16,27 @@ from pathlib import Path
 
 import torch
 
+from openmov.api.answering import answering
 from openmov.api.calibrating import calibrate_run, rehearsal_split
 from openmov.api.shard_data import find_clips
 from openmov.api.supply import FileSupply, ShardSupply, Supply
 from openmov.api.training_data import TrainingData, load_base, write_data_facts
 from openmov.api.wiring import Wiring, wire
+from openmov.baselines.own_text import OwnText
 from openmov.config.schema import Recipe
 from openmov.data.shard_clips import DEFAULT_BUFFER
 from openmov.data.source import Unreadable
 from openmov.errors import RecipeError
-from openmov.model import JointModel
+from openmov.model import TrainedModel
 from openmov.model.execution import compile_encoders, recompute_activations
 from openmov.prediction.calibration import Calibration
-from openmov.prediction.predictor import BaseNovelRule, RecordedScorer, record
+from openmov.prediction.predictor import RecordedScorer, record
 from openmov.runtime.checkpoint import Provenance
 from openmov.runtime.distributed import World, joined_world
 from openmov.runtime.run_folder import RunFolder
 from openmov.training.loop import TrainingSummary, train
-from openmov.training.objective import BaseObjective
+from openmov.training.objective import BaseObjective, Objective
+from openmov.training.own_loss import OwnObjective
 
 
 @dataclass(frozen=True)
@@ -76,7 +79,7 @@ class _Trainer:
         self.world.wait()
         return RunFolder.open(path, self.fingerprint(data))
 
-    def network(self) -> JointModel:
+    def network(self) -> TrainedModel:
         """The recipe's, before training, computed as the recipe says."""
         network, asked = self.wiring.network(), self.wiring.recipe.training
         if asked.activation_checkpointing:
@@ -85,18 +88,27 @@ class _Trainer:
             compile_encoders(network)
         return network
 
-    def objective(self, data: TrainingData) -> BaseObjective:
-        """Equation 9 over the base names."""
-        classes = self.wiring.class_embedder()(data.vocabulary)
-        return BaseObjective(classes, self.wiring.recipe.training.alpha, self.wiring.tau)
+    def objective(self, data: TrainingData, network: TrainedModel) -> Objective:
+        """Equation 9 over the base names, or what a method with a text side of its own minimises over them."""
+        wiring, names = self.wiring, data.vocabulary
+        if not isinstance(network, OwnText):
+            return BaseObjective(wiring.class_embedder()(names), wiring.recipe.training.alpha, wiring.tau)
+        network.classes(names)  # words that are refused are found before anything is written
+        return OwnObjective(
+            names.names,
+            lambda embeddings, targets, clips: network.losses(
+                embeddings, network.classes(names, clips), targets, wiring.tau
+            ),
+        )
 
     def train(self, folder: RunFolder, data: TrainingData) -> TrainingSummary:
         """From the first step, or from where it stopped, to the last; then all processes see the checkpoints."""
         wiring, recipe = self.wiring, self.wiring.recipe
+        network = self.network()
         summary = train(
-            self.network(),
+            network,
             self.supply.training(data.train, recipe.training.seed),
-            self.objective(data),
+            self.objective(data, network),
             recipe.training,
             folder,
             _provenance(wiring, data),
@@ -175,8 +187,7 @@ def _refuse_uneven_shares(recipe: Recipe, world: World) -> None:
 def _prepared_and_trained(trainer: _Trainer, data: TrainingData, out: Path, with_calibration: bool) -> TrainingResult:
     wiring, world, shown = trainer.wiring, trainer.world, trainer.shown
     RunFolder.found(out, trainer.fingerprint(data), resume=trainer.resume)
-    trainer.objective(data)
-    trainer.network()
+    trainer.objective(data, trainer.network())
     prepared = trainer.supply.prepare(data, shown=shown, world=world)
     data = data.without(prepared)
     pseudo = rehearsal_split(wiring, data) if with_calibration else None
@@ -192,7 +203,7 @@ def _prepared_and_trained(trainer: _Trainer, data: TrainingData, out: Path, with
 
 def _validator(
     wiring: Wiring, data: TrainingData, supply: Supply, world: World
-) -> Callable[[JointModel], float] | None:
+) -> Callable[[TrainedModel], float] | None:
     """Base accuracy on the validation clips, by the base path; None where there are none (in a rehearsal).
 
     Each process answers for its part; right answers are counted, so the sum is exact.
@@ -201,17 +212,15 @@ def _validator(
         return None
     share = world.share(len(data.val))
     ours = data.val[share.start : share.stop]
-    embed = wiring.class_embedder()
-    rule = BaseNovelRule(wiring.tau, wiring.novel_path)
     truth = torch.tensor([data.vocabulary.index_of(str(clip.label)) for clip in ours])
 
-    def num_right(network: JointModel) -> int:
+    def num_right(network: TrainedModel) -> int:
         recording = record(network, supply.evaluation(ours))
-        scorer = RecordedScorer(recording, embed, rule)
+        scorer = RecordedScorer(recording, *answering(wiring, network))
         (batch,) = recording.batches()
         return int((scorer.score(batch, data.vocabulary).argmax(-1) == truth).sum())
 
-    def validate(network: JointModel) -> float:
+    def validate(network: TrainedModel) -> float:
         (right,) = world.sum_numbers([num_right(network) if ours else 0])
         return right / len(data.val)
 

@@ -17,17 +17,17 @@ from torch import Tensor, nn
 
 from openmov.api.class_names import ClassNames
 from openmov.api.label_store import LabelStore
+from openmov.baselines import TRAINS_VIDEO, Parts, build_baseline
 from openmov.config.schema import Recipe
 from openmov.data.features import FeatureFacts, StoredFeatures, open_features
 from openmov.data.pictures import PictureSettings
 from openmov.data.reader import ClipReader
 from openmov.data.sound import SoundReader
-from openmov.errors import RecipeError
 from openmov.media.decode import PLAIN, Decoder
 from openmov.media.decode.by_torchcodec import TorchcodecDecoder
 from openmov.modalities.cache import ArrayCache
 from openmov.modalities.rgb import RGB_VERSION
-from openmov.model import JointModel, build_model
+from openmov.model import TrainedModel, build_model
 from openmov.model.backbones import Backbone, load_backbone
 from openmov.model.encoders import FrozenFrameEncoder
 from openmov.model.inference import Prepared
@@ -35,6 +35,8 @@ from openmov.prediction.base_novel import NovelPath
 from openmov.runtime.compute import EXACT, Compute, choose_compute
 from openmov.types import Modality
 
+_OURS = ("mov", "video_only", "flow_only", "audio_only")
+"""Methods of the model room; the others are baselines."""
 ENCODER_CHUNK = 32
 """Frames that go through an encoder at a time where no gradient is needed."""
 
@@ -101,9 +103,14 @@ class Wiring:
         return frozenset(Modality(name) for name in self.recipe.model.modalities)
 
     @property
+    def trains_video(self) -> bool:
+        """Whether the recipe's method trains the video's encoder, and so looks at frames."""
+        return self.recipe.model.method in TRAINS_VIDEO
+
+    @property
     def opens_files(self) -> bool:
         """Whether clips take anything else than stored features."""
-        return self.features is None or self.modalities != {Modality.VIDEO}
+        return self.features is None or self.modalities != {Modality.VIDEO} or self.trains_video
 
     @property
     def tau(self) -> float:
@@ -129,7 +136,8 @@ class Wiring:
     def reader(
         self, modalities: frozenset[Modality] | None = None, *, flow_threads: int = 1, decoder: Decoder | None = None
     ) -> ClipReader:
-        """Reads clips for the recipe's network, or for some modalities; with a cache, video as stored embeddings.
+        """Reads clips for the recipe's network, or for some modalities; with a cache, video as stored embeddings, or
+        as stored frames where its encoder trains.
 
         `decoder` None takes the recipe's. With a GuardedDecoder a file may hang or crash its decoder, and is then one
         that cannot be read. Raises RecipeError where the recipe's decoder is not installed.
@@ -137,7 +145,7 @@ class Wiring:
         recipe, backbone = self.recipe, self.backbone
         decoder = decoder or self.decoder
         wanted = self.modalities if modalities is None else modalities
-        stores_video = self._stores_video and Modality.VIDEO in wanted
+        stores_video = self._stores_video and Modality.VIDEO in wanted and not self.trains_video
         return ClipReader(
             wanted,
             PictureSettings(
@@ -147,19 +155,21 @@ class Wiring:
             SoundReader(recipe.audio, self.cache, decoder),
             cache=self.cache,
             embed_frames=self.frozen_embedder if stores_video else None,
-            features=self.features,
+            features=None if self.trains_video else self.features,
+            store_frames=self.trains_video,
             decoder=decoder,
         )
 
-    def network(self) -> JointModel:
+    def network(self) -> TrainedModel:
         """The recipe's network before training; new weights are drawn from the recipe's seed.
 
-        Raises RecipeError for a method that is not built, or that this backbone does not suit.
+        Raises RecipeError for a method that this backbone does not suit.
         """
-        method = self.recipe.model.method
-        if method not in ("mov", "video_only", "flow_only", "audio_only"):
-            raise RecipeError("model.method", f"{method} is not built yet", "choose mov, video_only or flow_only")
         with seeded(self.recipe.training.seed):
+            if self.recipe.model.method not in _OURS:
+                return build_baseline(
+                    Parts(self.backbone, self.recipe, self.class_embedder(), not self._stores_video, ENCODER_CHUNK)
+                )
             return build_model(
                 self.backbone,
                 self.recipe.model,

@@ -60,14 +60,18 @@ class ClipReader:
         cache: ArrayCache | None = None,
         embed_frames: FrameEmbedder | None = None,
         features: StoredFeatures | None = None,
+        store_frames: bool = False,
         decoder: Decoder = PLAIN,
     ) -> None:
         """With `embed_frames`, clips carry stored video embeddings in place of frames; those that `features` holds are
-        taken from there. `decoder` opens the files, but for their sound, which is the sound reader's business.
+        taken from there. With `store_frames`, `store` keeps frames whether it is asked to or not: an encoder that
+        trains will look at them every epoch. `decoder` opens the files, but for their sound, which is the sound
+        reader's business.
         """
         self.features = features if Modality.VIDEO in modalities else None
         self.modalities, self.pictures, self.views, self.sound = modalities, pictures, views, sound
         self.cache, self.embed_frames, self.decoder = cache, embed_frames, decoder
+        self._stores_frames = store_frames and cache is not None and Modality.VIDEO in modalities
         video = pictures.video
         self._view_settings = ViewSettings(
             num_frames=video.num_frames,
@@ -122,7 +126,7 @@ class ClipReader:
         if views and opened.info.video is not None:
             size = (opened.info.video.width, opened.info.video.height)
             pictures = self._pictures(record, views, opened.entries, with_frames=self._sees_frames)
-            found += pictures.entries(self._embeds_frames, *size)
+            found += pictures.entries(self._embeds_frames, *size, frames=self._keeps(False))
         if self._hears:
             found += self.sound.window_entry(record, opened.info, epoch, seed, opened.entries)
         return tuple(found)
@@ -146,7 +150,7 @@ class ClipReader:
             raise self._nothing_of_use(record)
         if views:
             pictures = self._pictures(record, views, files, with_frames=self._sees_frames and not held)
-            pictures.store(None if held else self._embeds_frames, frames=frames and self._sees_frames)
+            pictures.store(None if held else self._embeds_frames, frames=self._keeps(frames))
             notes += pictures.notes
         return Stored(files.made, tuple(notes))
 
@@ -164,7 +168,7 @@ class ClipReader:
         if views and info.video is not None:
             pictures = self._pictures(record, views, files, with_frames=self._sees_frames)
             size = info.video.width, info.video.height
-            found += pictures.entries(self._embeds_frames, *size, frames=frames and self._sees_frames)
+            found += pictures.entries(self._embeds_frames, *size, frames=self._keeps(frames))
         if self._hears:
             found += self.sound.entries(record, info, self._num_views, files, training=training)
         if not found:
@@ -175,6 +179,9 @@ class ClipReader:
         if training:
             return self._training_views(record, info, [self._seed_of(epoch) for epoch in range(self.views.train_seeds)])
         return self._evaluation_views(record, info)
+
+    def _keeps(self, asked: bool) -> bool:
+        return self._stores_frames or (asked and self._sees_frames)
 
     def _seed_of(self, epoch: int) -> int:
         return self.views.first_seed + epoch % self.views.train_seeds

@@ -10,8 +10,9 @@ from openmov.model.backbones.base import Backbone
 from openmov.model.joint import JointModel
 from openmov.model.mov import MOV
 from openmov.model.single import SingleModality
+from openmov.model.trained import TrainedModel
 
-__all__ = ["MOV", "JointModel", "SingleModality", "build_model"]
+__all__ = ["MOV", "JointModel", "SingleModality", "TrainedModel", "build_model"]
 
 
 def build_model(
@@ -22,7 +23,7 @@ def build_model(
     with_video_encoder: bool = True,
     encoder_chunk: int = 32,
 ) -> JointModel:
-    """The model a recipe names; arguments as in MOV. Raises RecipeError."""
+    """MOV, or one of its modalities on its own; arguments as in MOV. Raises RecipeError."""
     model = MOV if config.method == "mov" else SingleModality
     return model(
         backbone, config, num_frames=num_frames, with_video_encoder=with_video_encoder, encoder_chunk=encoder_chunk

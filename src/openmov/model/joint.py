@@ -16,15 +16,16 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from openmov.config.schema import ModelConfig
-from openmov.errors import CheckpointError, RecipeError
+from openmov.errors import RecipeError
 from openmov.model.backbones.base import Backbone, ImageEncoder, PatchImageEncoder
 from openmov.model.encoders import FrameEncoder, FrozenFrameEncoder, SpectrogramEncoder, train_last_layers
 from openmov.model.patch_dropout import PatchChoice, kept_patches
 from openmov.model.temporal import AudioHead, TemporalTransformer
+from openmov.model.trained import TrainedModel
 from openmov.types import ClipBatch, JointEmbeddings, Modality
 
 
-class JointModel(nn.Module):
+class JointModel(TrainedModel):
     """Encoders h and heads phi of the given modalities; a subclass says in `forward` how they come together."""
 
     def __init__(
@@ -36,25 +37,24 @@ class JointModel(nn.Module):
         num_frames: int,
         with_video_encoder: bool,
         encoder_chunk: int,
+        trains_video: bool = False,
+        with_heads: bool = True,
     ) -> None:
+        """`trains_video` makes the video's encoder one that trains like the others; heads may be left out."""
         super().__init__()
         self.modalities = tuple(m for m in Modality if m in modalities)
         self.dim = backbone.dim
         self.patch_dropout = config.patch_dropout
-        encoded = [m for m in self.modalities if with_video_encoder or m is not Modality.VIDEO]
-        self.encoders = nn.ModuleDict({m.value: _encoder(m, backbone, config, encoder_chunk) for m in encoded})
-        heads = {m.value: _head(m, backbone, config, num_frames) for m in self.modalities}
-        self.heads = nn.ModuleDict(heads)
+        encoded = [m for m in self.modalities if with_video_encoder or trains_video or m is not Modality.VIDEO]
+        frozen = frozenset() if trains_video else frozenset({Modality.VIDEO})
+        made = {m.value: _encoder(m, backbone, config, encoder_chunk, frozen=m in frozen) for m in encoded}
+        self.encoders = nn.ModuleDict(made)
+        headed = self.modalities if with_heads else ()
+        self.heads = nn.ModuleDict({m.value: _head(m, backbone, config, num_frames) for m in headed})
 
     def forward(self, batch: ClipBatch) -> JointEmbeddings:
         """One row a view, those of one video next to each other; modalities the batch lacks are absent."""
         return self.join(self.encode(batch), self.presence(batch))
-
-    def join(
-        self, frames: Mapping[Modality, Float[Tensor, "rows _ dim"]], present: Mapping[Modality, Bool[Tensor, "rows"]]
-    ) -> JointEmbeddings:
-        """What becomes of v, f and a: everything after the encoders."""
-        raise NotImplementedError
 
     def encode_inputs(self, modality: Modality, inputs: Float[Tensor, "rows ..."]) -> Float[Tensor, "rows _ dim"]:
         """One of v, f, a for inputs that all have the modality, for callers who put them together themselves."""
@@ -74,28 +74,6 @@ class JointModel(nn.Module):
     def presence(self, batch: ClipBatch) -> dict[Modality, Bool[Tensor, "rows"]]:
         """Which rows have each of the modalities that `encode` gives."""
         return {m: batch.present[m].repeat_interleave(num_views(batch)) for m in self.modalities if m in batch.present}
-
-    def trainable_parameters(self) -> dict[str, nn.Parameter]:
-        """Name and tensor of everything that trains."""
-        return {name: tensor for name, tensor in self.named_parameters() if tensor.requires_grad}
-
-    def trained_state(self) -> dict[str, Tensor]:
-        """What a checkpoint holds: the trained tensors alone, without gradient, sharing this model's memory."""
-        return {name: tensor.detach() for name, tensor in self.trainable_parameters().items()}
-
-    def load_trained_state(self, state: Mapping[str, Tensor]) -> None:
-        """Takes over what `trained_state` gave. Raises CheckpointError unless names and shapes are exactly these."""
-        mine = self.trained_state()
-        wrong = sorted(mine.keys() ^ state.keys())
-        wrong += sorted(name for name in mine.keys() & state.keys() if mine[name].shape != state[name].shape)
-        if wrong:
-            raise CheckpointError(
-                "weights",
-                f"belong to another model ({len(wrong)} tensors differ, {wrong[0]} among them)",
-                "use the recipe and backbone they were trained with",
-            )
-        for name, tensor in mine.items():
-            tensor.copy_(state[name])
 
     def _encode(self, modality: Modality, batch: ClipBatch) -> Float[Tensor, "rows _ dim"]:
         present = batch.present[modality].repeat_interleave(num_views(batch))
@@ -143,9 +121,9 @@ def _encode_present(
     return some.new_zeros(len(present), *some.shape[1:]).index_put((present,), some)
 
 
-def _encoder(modality: Modality, backbone: Backbone, config: ModelConfig, chunk: int) -> FrameEncoder:
+def _encoder(modality: Modality, backbone: Backbone, config: ModelConfig, chunk: int, *, frozen: bool) -> FrameEncoder:
     image_encoder = backbone.image_encoder()
-    if modality is Modality.VIDEO:
+    if frozen:
         return FrozenFrameEncoder(image_encoder, backbone.dim, chunk=chunk)
     _refuse_dropout_without_patches(image_encoder, backbone, config)
     train_last_layers(image_encoder, config.trainable_layers)

@@ -165,6 +165,7 @@ def _rows_of(embeddings: JointEmbeddings, rows: Tensor) -> JointEmbeddings:
         {modality: value[rows] for modality, value in embeddings.fused.items()},
         {modality: value[rows] for modality, value in embeddings.present.items()},
         None if embeddings.frozen is None else embeddings.frozen[rows],
+        None if embeddings.context is None else embeddings.context[rows],
     )
 
 
@@ -175,10 +176,12 @@ def _joined(parts: list[JointEmbeddings]) -> JointEmbeddings:
     fused = {modality: _stacked([part.fused.get(modality) for part in parts], counts) for modality in held}
     present = {modality: _stacked([part.present.get(modality) for part in parts], counts) for modality in held}
     frozen = _stacked([part.frozen for part in parts], counts)
+    context = _stacked([part.context for part in parts], counts)
     return JointEmbeddings(
         {modality: rows for modality, rows in fused.items() if rows is not None},
         {modality: rows for modality, rows in present.items() if rows is not None},
         frozen,
+        context,
     )
 
 

@@ -90,8 +90,8 @@ class BackgroundTest:
         self._num_labels = len(labels.names)
         asked = embed_classes(Vocabulary((), labels.names, labels.prompts))
         others = _without_twins(background, labels.names, asked, embed_classes, labels.prompts)
-        names = (*labels.names, *others.names)
-        self._classes = ClassEmbeddings(names, torch.cat([asked.vectors, others.vectors]))
+        self._classes = asked.followed_by(others)
+        names = self._classes.names
         # Only base names take the base path, with the background beside them; otherwise all go down the novel one.
         self._vocabulary = (
             Vocabulary((), names, labels.prompts) if labels.novel else Vocabulary(names, (), labels.prompts)
@@ -168,11 +168,12 @@ def _without_twins(
         what = "has nothing to compare the labels with: they hold every background name"
         raise VocabularyError("--unknown", what, "ask for fewer labels, or name others with --background")
     # All of it is embedded, whatever the labels: so it is the same list each time, and kept by whoever keeps lists.
-    vectors = embed(Vocabulary((), names, prompts)).vectors[torch.tensor(different)]
+    everything = embed(Vocabulary((), names, prompts))
+    vectors = everything.vectors[torch.tensor(different)]
     count = math.floor(NEAREST_SHARE * len(different))
     near = set((asked.vectors @ vectors.T).topk(count, dim=1).indices.flatten().tolist()) if count else set()
     kept = [i for i in range(len(different)) if i not in near] or list(range(len(different)))
-    return ClassEmbeddings(tuple(names[different[i]] for i in kept), vectors[torch.tensor(kept)])
+    return everything.take([different[i] for i in kept])
 
 
 def _plain(name: str) -> str:

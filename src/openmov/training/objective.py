@@ -69,7 +69,7 @@ class BaseObjective:
         """
         fused = {modality: embeddings.fused[modality] for modality in Modality if modality in embeddings.fused}
         present = {modality: embeddings.present[modality] for modality in fused}
-        targets = torch.tensor(self._targets(labels, video_ids))
+        targets = torch.tensor(base_targets(self._index, labels, video_ids))
         weights = modality_weights(present, self.alpha)
         per_clip = torch.zeros(len(labels))
         sums: dict[Modality, float] = {}
@@ -86,21 +86,23 @@ class BaseObjective:
             counts={modality: int(mask.sum()) for modality, mask in present.items()},
         )
 
-    def _targets(self, labels: Sequence[str | None], video_ids: Sequence[str]) -> list[int]:
-        for row, label in enumerate(labels):
-            where = video_ids[row] if video_ids else f"clip {row} of the batch"
-            if label is None:
-                raise ManifestError(where, "has no label", "give it one, or drop it from the training split")
-            if label not in self._index:
-                what = f"its label {label!r} is not among the {len(self._index)} base classes"
-                raise VocabularyError(where, what, "train on base classes only, or make it one of them")
-        return [self._index[label] for label in labels if label is not None]
-
     def _cross_entropy(self, vectors: Float[Tensor, "rows dim"], targets: torch.Tensor) -> Float[Tensor, "rows"]:
         vectors = vectors.to(torch.promote_types(vectors.dtype, torch.float32))  # a bfloat16 loss is too coarse
         self._vectors = self._vectors.to(vectors)
         similarity = functional.normalize(vectors, dim=-1) @ self._vectors.T
         return functional.cross_entropy(similarity / self.tau, targets, reduction="none")
+
+
+def base_targets(index: Mapping[str, int], labels: Sequence[str | None], video_ids: Sequence[str]) -> list[int]:
+    """Places of labels among the base classes. Raises VocabularyError for one that is none, ManifestError for none."""
+    for row, label in enumerate(labels):
+        where = video_ids[row] if video_ids else f"clip {row} of the batch"
+        if label is None:
+            raise ManifestError(where, "has no label", "give it one, or drop it from the training split")
+        if label not in index:
+            what = f"its label {label!r} is not among the {len(index)} base classes"
+            raise VocabularyError(where, what, "train on base classes only, or make it one of them")
+    return [index[label] for label in labels if label is not None]
 
 
 def modality_weights(

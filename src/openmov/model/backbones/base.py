@@ -63,6 +63,37 @@ class PatchImageEncoder(ImageEncoder):
 
 
 @runtime_checkable
+class TextEncoder(Protocol):
+    """An nn.Module: a pretrained text tower that trains; raises BackboneError for words it refuses."""
+
+    @property
+    def width(self) -> int:
+        """Of a word's vector."""
+        ...
+
+    def __call__(self, sentences: Sequence[str]) -> Float[Tensor, "sentences dim"]:
+        """Not normalised, with gradient."""
+        ...
+
+    def words(self, text: str) -> Float[Tensor, "tokens width"]:
+        """The vectors of some words."""
+        ...
+
+    def with_context(self, context: Float[Tensor, "tokens width"], names: Sequence[str]) -> Float[Tensor, "names dim"]:
+        """Sentences that begin with the words `context` and end with a name."""
+        ...
+
+
+@runtime_checkable
+class TrainableText(Protocol):
+    """A backbone whose text side can be trained, as CLIP's can."""
+
+    def text_encoder(self) -> nn.Module:
+        """A fresh pretrained copy, which is a TextEncoder; every weight requires gradient."""
+        ...
+
+
+@runtime_checkable
 class Backbone(Protocol):
     """A pretrained vision-language model behind one door."""
 

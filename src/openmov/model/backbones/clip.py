@@ -18,6 +18,7 @@ from transformers.utils import logging
 
 from openmov.errors import BackboneError
 from openmov.model.backbones.base import ImageEncoder
+from openmov.model.backbones.clip_text import CLIPTextEncoder
 from openmov.model.backbones.clip_vision import CLIPImageEncoder
 from openmov.model.backbones.folder import (
     Preprocessing,
@@ -89,6 +90,12 @@ class CLIPBackbone:
         vision, projection = copy.deepcopy((self._model.vision_model, self._model.visual_projection))
         return CLIPImageEncoder(vision, projection).requires_grad_(True).eval()
 
+    def text_encoder(self) -> CLIPTextEncoder:
+        """A fresh pretrained copy of the text tower in training precision, every weight requiring gradient."""
+        text, projection = copy.deepcopy((self._model.text_model, self._model.text_projection))
+        encoder = CLIPTextEncoder(self.name, text, projection, self._token_ids, int(self._tokenizer.eos_token_id))
+        return encoder.requires_grad_(True).eval()
+
     @torch.no_grad()
     def embed_text(self, sentences: Sequence[str]) -> Float[Tensor, "sentences dim"]:
         """Text embeddings, not normalised; each is independent of the others it is embedded with.
@@ -99,12 +106,22 @@ class CLIPBackbone:
         embedded = [self._embed_batch(batch) for batch in batches]
         return torch.cat(embedded) if embedded else torch.zeros(0, self.dim)
 
-    def _embed_batch(self, sentences: Sequence[str]) -> Float[Tensor, "sentences dim"]:
+    def _token_ids(self, sentences: Sequence[str]) -> Int[Tensor, "sentences tokens"]:
+        return self._tokens(sentences)[0]
+
+    def _tokens(
+        self, sentences: Sequence[str]
+    ) -> tuple[Int[Tensor, "sentences tokens"], Int[Tensor, "sentences tokens"]]:
+        """Ids, and which of them are no padding."""
         encoded = self._tokenizer(list(sentences), padding=True, return_tensors="pt", return_offsets_mapping=True)
         tokens, mask = encoded["input_ids"], encoded["attention_mask"]
         self._refuse_unknown_words(sentences, tokens, encoded["offset_mapping"])
         self._refuse_long(sentences, mask)
         self._refuse_misplaced_end(tokens)
+        return tokens, mask
+
+    def _embed_batch(self, sentences: Sequence[str]) -> Float[Tensor, "sentences dim"]:
+        tokens, mask = self._tokens(sentences)
         device = self._model.logit_scale.device
         pooled = self._model.text_model(input_ids=tokens.to(device), attention_mask=mask.to(device)).pooler_output
         projected: Tensor = self._model.text_projection(pooled)

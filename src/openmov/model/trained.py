@@ -1,0 +1,52 @@
+"""A network whose trained weights can be taken out and put back: what every method's network is.
+
+Knows nothing of what it computes.
+"""
+
+from collections.abc import Mapping
+
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from openmov.errors import CheckpointError
+from openmov.types import ClipBatch, JointEmbeddings, Modality
+
+
+class TrainedModel(nn.Module):
+    """From a ClipBatch to JointEmbeddings, by weights of which some train."""
+
+    def forward(self, batch: ClipBatch) -> JointEmbeddings:
+        """One row a view, those of one video next to each other; modalities the batch lacks are absent."""
+        raise NotImplementedError
+
+    def join(
+        self, frames: Mapping[Modality, Float[Tensor, "rows _ dim"]], present: Mapping[Modality, Bool[Tensor, "rows"]]
+    ) -> JointEmbeddings:
+        """What becomes of the encoders' embeddings: everything after them."""
+        raise NotImplementedError
+
+    def encode_inputs(self, modality: Modality, inputs: Float[Tensor, "rows ..."]) -> Float[Tensor, "rows _ dim"]:
+        """One of v, f, a for inputs that all have the modality, for callers who put them together themselves."""
+        raise NotImplementedError
+
+    def trainable_parameters(self) -> dict[str, nn.Parameter]:
+        """Name and tensor of everything that trains."""
+        return {name: tensor for name, tensor in self.named_parameters() if tensor.requires_grad}
+
+    def trained_state(self) -> dict[str, Tensor]:
+        """What a checkpoint holds: the trained tensors alone, without gradient, sharing this model's memory."""
+        return {name: tensor.detach() for name, tensor in self.trainable_parameters().items()}
+
+    def load_trained_state(self, state: Mapping[str, Tensor]) -> None:
+        """Takes over what `trained_state` gave. Raises CheckpointError unless names and shapes are exactly these."""
+        mine = self.trained_state()
+        wrong = sorted(mine.keys() ^ state.keys())
+        wrong += sorted(name for name in mine.keys() & state.keys() if mine[name].shape != state[name].shape)
+        if wrong:
+            raise CheckpointError(
+                "weights",
+                f"belong to another model ({len(wrong)} tensors differ, {wrong[0]} among them)",
+                "use the recipe and backbone they were trained with",
+            )
+        for name, tensor in mine.items():
+            tensor.copy_(state[name])
