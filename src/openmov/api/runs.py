@@ -53,13 +53,18 @@ class LoadedRun:
         stored = self.wiring.features if recipe == self.wiring.recipe else None
         return replace(self, wiring=replace(self.wiring, recipe=recipe, features=stored))
 
+    @property
+    def rule(self) -> BaseNovelRule:
+        """Base and novel path with the recipe's beta and temperatures: how methods on the backbone's names answer."""
+        return BaseNovelRule(self.wiring.tau, self.wiring.novel_path)
+
     def answering(self, checkpoint: Path | None = None) -> tuple[EmbedClasses, AnswerRule]:
         """Class names and rule by which its embeddings answer, with the recipe's beta and temperatures.
 
         `checkpoint` (default: the best) says whose text side, where the method trains one.
         """
         if not has_own_text(self.method):
-            return self.wiring.class_embedder(), BaseNovelRule(self.wiring.tau, self.wiring.novel_path)
+            return self.wiring.class_embedder(), self.rule
         return answering(self.wiring, load_trained(self.wiring, checkpoint or self.folder.best))
 
 
