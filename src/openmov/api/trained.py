@@ -13,7 +13,7 @@ from openmov.api.runs import load_calibration, load_run, load_thresholds
 from openmov.api.shared_model import CARD_FILE, CONFIG_FILE, WEIGHTS_FILE, SharedModel, is_shared, open_shared
 from openmov.api.wiring import Wiring, wire
 from openmov.errors import CheckpointError
-from openmov.model import JointModel
+from openmov.model.trained import TrainedModel
 from openmov.prediction.base_novel import NovelPath
 from openmov.prediction.unknown import Thresholds
 from openmov.runtime.checkpoint import load_checkpoint
@@ -37,7 +37,7 @@ class Trained:
     weights: Callable[[], Mapping[str, Tensor]] = field(repr=False)
     """Reads what was trained. Raises CheckpointError."""
 
-    def network(self, wiring: Wiring | None = None) -> JointModel:
+    def network(self, wiring: Wiring | None = None) -> TrainedModel:
         """The network with its weights, in eval mode; `wiring` in place of the recipe's own parts.
 
         Raises CheckpointError where they belong to something else.
