@@ -30,6 +30,7 @@ VERBS = (
         "dataset",
         "demo",
         "evaluate",
+        "export",
         "pack",
         "predict",
         "prepare",
@@ -95,7 +96,7 @@ class TestHelp:
         assert run([*verb.split(), "--help"]) == 0
         shown = capsys.readouterr().out
         positional = {"--files", "--kind", "--runs", "--names", "--name"} | (
-            {"shapesav write": {"--out"}, "share": {"--run"}}.get(verb, set())
+            {"shapesav write": {"--out"}, "share": {"--run"}, "export": {"--run"}}.get(verb, set())
         )
         for option in options_of(verb):
             wanted = option if option not in positional else option.removeprefix("--").upper()

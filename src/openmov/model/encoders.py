@@ -37,7 +37,7 @@ class FrameEncoder(nn.Module):
     ) -> Float[Tensor, "batch time dim"]:
         """`choose` says which patches of each picture are looked at; None is all."""
         images = frames.flatten(0, 1)
-        if len(images) == 0:  # no clip of the batch has this modality
+        if images.shape[0] == 0:  # no clip of the batch has this modality
             return frames.new_zeros(*frames.shape[:2], self.dim, dtype=torch.float32)
         if choose is not None:
             return self._encode_parts(images, choose).reshape(*frames.shape[:2], self.dim)

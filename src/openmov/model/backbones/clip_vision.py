@@ -110,7 +110,7 @@ class CLIPImageEncoder(PatchImageEncoder):
         positions = interpolate_positions(
             self.embeddings.position_embedding.weight, (patches.shape[-2], patches.shape[-1])
         )
-        class_token = self.embeddings.class_embedding.to(patches.dtype).expand(len(images), 1, -1)
+        class_token = self.embeddings.class_embedding.to(patches.dtype).expand(images.shape[0], 1, -1)
         return torch.cat([class_token, patches.flatten(2).transpose(1, 2)], dim=1) + positions
 
 
