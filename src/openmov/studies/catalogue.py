@@ -4,14 +4,14 @@ import difflib
 from collections.abc import Mapping, Sequence
 
 from openmov.errors import RecipeError
-from openmov.studies.figures import FIGURE3, TABLE7
+from openmov.studies.figures import FIGURE1, FIGURE3, TABLE7
 from openmov.studies.main_tables import TABLE1, TABLE2, TABLE3, TABLE4
 from openmov.studies.part_tables import TABLE5, TABLE6, TABLE8, TABLE9
 from openmov.studies.study import Study
 
 ALL = "all"
 """Every study, in one report."""
-_LISTED = (TABLE1, TABLE2, TABLE3, TABLE4, TABLE5, TABLE6, TABLE7, TABLE8, TABLE9, FIGURE3)
+_LISTED = (FIGURE1, TABLE1, TABLE2, TABLE3, TABLE4, TABLE5, TABLE6, TABLE7, TABLE8, TABLE9, FIGURE3)
 STUDIES: Mapping[str, Study] = {study.name: study for study in _LISTED}
 
 

@@ -20,3 +20,7 @@ SCORE_FUSION = Entrant(("video_only", "{extra}_only"))
 """The mean of the probabilities of the two."""
 SYMMETRIC = Entrant(("mov",), changes=("model.fusion=symmetric",))
 """MOV whose flow or sound attends to the trained video, not to the frozen one."""
+COOP = Entrant(("coop",))
+"""A learned context in place of the prompt, everything else frozen."""
+ADAPTER = Entrant(("clip_adapter",))
+"""A small network behind each side, everything else frozen."""

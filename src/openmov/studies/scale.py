@@ -38,6 +38,8 @@ SECONDS_PER_1000_CLIPS = {
     "flow_only": 6.0,
     "audio_only": 2.4,
     "video_only": 0.6,
+    "coop": 2.0,
+    "clip_adapter": 0.6,
     "other": 5.0,
 }
 """One pass in training, by method and, where it matters, arm."""

@@ -46,6 +46,7 @@ MEASURING_CODE = (
     "evaluation/protocols.py",
     "evaluation/result.py",
     "api/runs.py",
+    "api/answering.py",
     "api/measuring.py",
     "api/test_clips.py",
     "api/cross.py",

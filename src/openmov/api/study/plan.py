@@ -70,7 +70,13 @@ def measurements_of(studies: Sequence[Study], stage: Stage) -> tuple[Wanted, ...
             arms = sorted({arm for arm, _, _ in _asked(study)} - stage.arms.keys())
             raise RecipeError(study.name, f"is about {_needs(arms)}, and {stage.title} has none", _mend(arms))
         found |= dict.fromkeys(wanted)
-    return tuple(sorted(found, key=lambda one: (one.seed, one.arm, one.entrant.backbone, one.entrant.methods)))
+    return tuple(sorted(found, key=_order))
+
+
+def _order(wanted: Wanted) -> tuple[int, bool, str, tuple[str, ...], tuple[str, ...]]:
+    """Seeds one after the other, the larger backbone last, what shares a training together."""
+    entrant = wanted.entrant
+    return wanted.seed, entrant.backbone == "larger", wanted.arm, entrant.methods, entrant.changes
 
 
 def wanted_by(study: Study, stage: Stage) -> Iterator[Wanted]:
