@@ -40,7 +40,7 @@ SECONDS_PER_1000_CLIPS = {
     "video_only": 0.6,
     "coop": 2.0,
     "clip_adapter": 0.6,
-    "other": 5.0,
+    "other": 9.0,
 }
 """One pass in training, by method and, where it matters, arm."""
 LARGER_FACTOR = 2.0
