@@ -32,6 +32,7 @@ from openmov.model.execution import compile_encoders, recompute_activations
 from openmov.prediction.calibration import Calibration
 from openmov.prediction.predictor import RecordedScorer, record
 from openmov.runtime.checkpoint import Provenance
+from openmov.runtime.compute import choose_compute
 from openmov.runtime.distributed import World, joined_world
 from openmov.runtime.run_folder import RunFolder
 from openmov.training.loop import TrainingSummary, train
@@ -86,7 +87,7 @@ class _Trainer:
             recompute_activations(network)
         if asked.compile:
             compile_encoders(network)
-        return network
+        return network.to(training_device(network, self.world))
 
     def objective(self, data: TrainingData, network: TrainedModel) -> Objective:
         """Equation 9 over the base names, or what a method with a text side of its own minimises over them."""
@@ -174,6 +175,13 @@ def _refuse_beside_shards(with_calibration: bool, features: Path | None) -> None
         raise RecipeError("--calibrate", what, "leave it out, or train from the videos")
     if features is not None:
         raise RecipeError("--features", "is not needed with --shards, which hold all inputs", "leave one of them out")
+
+
+def training_device(network: TrainedModel, world: World) -> torch.device:
+    """The GPU of this process where it has one; the processor for methods with a text side of their own."""
+    if isinstance(network, OwnText):
+        return torch.device("cpu")
+    return world.device if world.size > 1 else choose_compute().device
 
 
 def _refuse_uneven_shares(recipe: Recipe, world: World) -> None:

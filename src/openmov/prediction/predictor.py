@@ -120,7 +120,7 @@ class Recording:
 
 
 def record(model: nn.Module, batches: Iterable[ClipBatch]) -> Recording:
-    """One pass of the network, put in eval mode, over all clips.
+    """One pass of the network, put in eval mode, over all clips; on its device, and kept on the processor.
 
     Raises ValueError where there is none, or not all have the same number of views.
     """
@@ -128,12 +128,13 @@ def record(model: nn.Module, batches: Iterable[ClipBatch]) -> Recording:
     labels: list[str | None] = []
     parts: list[JointEmbeddings] = []
     views: set[int] = set()
+    device = next((weight.device for weight in model.parameters()), torch.device("cpu"))
     model.eval()
     with torch.inference_mode():
         for batch in batches:
             ids += batch.video_ids
             labels += batch.labels or (None,) * len(batch)
-            parts.append(model(batch))
+            parts.append(model(batch.to(device)).to(torch.device("cpu")))
             views.add(num_views(batch))
     if len(views) != 1:
         raise ValueError(

@@ -4,9 +4,13 @@ from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
+import torch
 
+from openmov.api.train import training_device
 from openmov.cli import run
-from openmov.runtime.distributed import World
+from openmov.model import TrainedModel
+from openmov.runtime.compute import Compute
+from openmov.runtime.distributed import ALONE, World
 from tiny_world import TinyWorld
 
 
@@ -47,3 +51,14 @@ def test_more_patches_dropped_than_there_are(
     tiny_world: TinyWorld, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert "model.patch_dropout" in refused(tiny_world, tmp_path / "out", capsys, "model.patch_dropout=1.0")
+
+
+def test_a_network_trains_on_the_gpu_of_its_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    gpu = torch.device("cuda", 3)
+    monkeypatch.setattr("openmov.api.train.choose_compute", lambda: Compute(gpu, torch.float32))
+    network = TrainedModel()
+    assert training_device(network, ALONE) == gpu
+    assert training_device(network, World(1, 2, torch.device("cuda", 1))) == torch.device("cuda", 1)
+    assert training_device(network, World(1, 2)) == torch.device("cpu")
+    text_side = type("TextSide", (TrainedModel,), dict.fromkeys(("classes", "probabilities", "losses"), print))
+    assert training_device(text_side(), ALONE) == torch.device("cpu")

@@ -166,6 +166,25 @@ class TestScorers:
         (some,) = turned.batches()
         torch.testing.assert_close(recorded.score(some, vocabulary), direct[[4, 0]])
 
+    def test_clips_are_recorded_where_the_network_is_and_kept_on_the_processor(self) -> None:
+        """The meta device stands for a GPU: what got there cannot come back, so this network answers by itself."""
+
+        class Elsewhere(EchoNet):
+            def __init__(self) -> None:
+                super().__init__()
+                self.weight = torch.nn.Parameter(torch.zeros(1, device="meta"))
+
+            def forward(self, batch: ClipBatch) -> JointEmbeddings:
+                seen.extend(tensor.device.type for tensor in (*batch.inputs.values(), *batch.present.values()))
+                return super().forward(clips)
+
+        seen: list[str] = []
+        clips = echo_batch(["a"], {V: torch.tensor([[towards("archery")]])})
+        record(Elsewhere(), [clips])
+        assert seen == ["meta", "meta"]
+        (kept,) = record(EchoNet(), [clips]).batches()
+        assert kept.present[V].device.type == "cpu"
+
     def test_a_clip_that_was_not_recorded_is_refused(self) -> None:
         scorer = RecordedScorer(MIXED, RightAngles(), RULE)
         with pytest.raises(KeyError):
