@@ -182,8 +182,8 @@ class TestScorers:
         clips = echo_batch(["a"], {V: torch.tensor([[towards("archery")]])})
         record(Elsewhere(), [clips])
         assert seen == ["meta", "meta"]
-        (kept,) = record(EchoNet(), [clips]).batches()
-        assert kept.present[V].device.type == "cpu"
+        kept = record(EchoNet(), [clips]).embeddings
+        assert kept.fused[V].tolist() == [towards("archery")]
 
     def test_a_clip_that_was_not_recorded_is_refused(self) -> None:
         scorer = RecordedScorer(MIXED, RightAngles(), RULE)
