@@ -90,8 +90,8 @@ _NOTES = (
     "The wider tiny CLIP names shapes and reads drawn motions as the usual one does, but its pretraining never came to "
     "read the drawn sounds (13.5 % of 8, by chance 12.5; the usual one 99.9): its words for sounds mean less, and "
     "table 3's columns with sound are to be read with that in mind.",
-    "In ShapesAV-Sound a class is a shape and a sound, and nothing heard tells the shape: sound alone can be right in one "
-    "of eight cases, 12.5 %, at best (tables 5, 6 and 7, and the panel with sound of figure 1).",
+    "In ShapesAV-Sound a class is a shape and a sound, and nothing heard tells the shape: sound alone can be right, at "
+    "best, in one of 8 cases among all 64 names, about one of 5 among the base and one of 3 among the novel ones.",
     "In table 4 ShapesAV-Motion's base classes are trained on. For UCF101 stand ShapesAV-Motion's 64 names asked of "
     "new scenes, 40 of which were trained on (UCF101 shares names with Kinetics too); for HMDB51 stand 48 names of "
     "colour and shape, none of which was.",
