@@ -132,7 +132,7 @@ class ViewsConfig(_Section):
     first_seed: Annotated[int, Field(ge=0)] = 0
     """Seed of the first of them; another gives other times and crops, and asks for other stored flow and features."""
     features: Literal["fp32", "bf16"] = "fp32"
-    """Precision of stored frozen embeddings; bf16 takes half the disk and moves losses by about a thousandth."""
+    """Precision of stored frozen embeddings; bf16 takes half the disk and moves a loss by less than 1 %."""
     num_clips: PositiveInt = 4
     """Views in time at test."""
     num_crops: Literal[1, 3] = 3
