@@ -19,6 +19,7 @@ from openmov.evaluation.content import (
     EpochCurve,
     Example,
     FactGroup,
+    LearningCurve,
     MethodRow,
     ReportContent,
     Step,
@@ -88,6 +89,7 @@ def sample_comparison() -> ComparisonContent:
             rows=(_row("MOV", "mov", base, novel, "β 0.25, τv 0.003"),),
             settings=(("training.alpha", str(alpha)), ("training.epochs", "10"), ("training.seed", "0")),
             curve=_curve(base, novel),
+            learning=LearningCurve((1.0, 2.0, 3.0), (4.0, 2.0 + alpha, 1.5), (1, 2), (base / 2, base)),
         )
         for alpha, base, novel in ((0.25, 0.741, 0.214), (0.5, 0.775, 0.203), (0.75, 0.762, 0.182))
     )

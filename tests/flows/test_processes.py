@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import nn
 
 from openmov.runtime.checkpoint import load_checkpoint
 from openmov.runtime.distributed import World
@@ -45,24 +46,58 @@ class FewFlows(TinyClips):
         return replace(batch, present={**batch.present, Modality.FLOW: has})
 
 
-def run(path: Path, source: TinyClips, world: World, *, resume: bool = False, epochs: int = 3) -> None:
-    config = tiny_config(epochs=epochs, micro_batch_size=3, modality_dropout=0.0)
+class Layered(Selective):
+    """The same weights in a list of layers, which FSDP2 brings together one by one."""
+
+    def __init__(self) -> None:
+        super().__init__(dropout=0.0)
+        self.layers = nn.ModuleList([self.head, self.flow_encoder])
+        del self.head, self.flow_encoder
+
+    def forward(self, batch: ClipBatch) -> JointEmbeddings:
+        video = self.frozen(batch.inputs[Modality.VIDEO][:, 0])
+        fused = {Modality.VIDEO: video + self.layers[0](video)}
+        if batch.present[Modality.FLOW].any():
+            fused[Modality.FLOW] = self.layers[1](batch.inputs[Modality.FLOW][:, 0])
+        return JointEmbeddings(fused, batch.present)
+
+
+def run(
+    path: Path,
+    source: TinyClips,
+    world: World,
+    *,
+    resume: bool = False,
+    epochs: int = 3,
+    parallel: str = "replicate",
+    clip: float | None = None,
+) -> None:
+    config = tiny_config(epochs=epochs, micro_batch_size=3, modality_dropout=0.0, parallel=parallel, gradient_clip=clip)
     if world.first:
         tiny_folder(path, resume=resume)
     world.wait()
-    net = Selective(dropout=0.0)
+    net = Layered()
     if not world.first:
         for weight in net.trained_state().values():
             weight.fill_(3.0)  # the first process decides where all begin
     folder = RunFolder.open(path)
     train(
         *(net, source, tiny_objective(), config, folder, PROVENANCE),
-        validate=lambda model: world.sum_numbers([1.0])[0],
+        validate=lambda model: validated(model, world),
         progress=False,
         resume=resume,
         checkpoint_seconds=0.0,
         world=world,
     )
+
+
+def validated(model: Layered, world: World) -> float:
+    """As a real one: inference, and only in the processes that have a clip."""
+    value = 0.0
+    if world.first:
+        with torch.inference_mode():
+            value = float(model(FewFlows(5).batch([0, 1, 2], 7)).fused[Modality.VIDEO].abs().sum())
+    return world.sum_numbers([value])[0]
 
 
 _PROGRAM = """
@@ -73,6 +108,7 @@ from openmov.errors import OpenMovError
 from openmov.runtime.distributed import joined_world
 
 path, dies_at, resume = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3] == "resume"
+parallel = sys.argv[4] if len(sys.argv) > 4 else "replicate"
 
 class Source(flow.FewFlows):
     def batch(self, indices, epoch):
@@ -83,7 +119,7 @@ class Source(flow.FewFlows):
 source = Source(flow.CLIPS)
 try:
     with joined_world() as world:
-        flow.run(path, source, world, resume=resume)
+        flow.run(path, source, world, resume=resume, parallel=parallel)
 except OpenMovError as error:
     print(error, file=sys.stderr)
     sys.exit(2)
@@ -146,3 +182,23 @@ def interrupted(source: FewFlows, indices: list[int], epoch: int) -> ClipBatch:
     if epoch == 1:
         raise KeyboardInterrupt
     return FewFlows.batch(source, indices, epoch)
+
+
+def test_shares_of_the_network_learn_what_one_process_learns(tmp_path: Path, straight: RunFolder) -> None:
+    path = tmp_path / "run"
+    assert run_job(PROGRAM, [str(path), "999", "new", "fsdp2"]) == [(0, ""), (0, "")]
+    assert_same(path, straight)
+
+
+def test_a_run_goes_on_between_whole_networks_and_shares(tmp_path: Path, straight: RunFolder) -> None:
+    path = tmp_path / "run"
+    stopped = FewFlows(CLIPS)
+    stopped.batch = lambda indices, epoch: interrupted(stopped, indices, epoch)  # type: ignore[method-assign]
+    with pytest.raises(KeyboardInterrupt):
+        run(path, stopped, World())
+    (code, said), (died, _) = run_job(PROGRAM, [str(path), "14", "resume", "fsdp2"])
+    assert (code, died) == (2, 9)
+    assert "another process of the job has stopped" in said
+    assert 3 < load_checkpoint(path / "checkpoints/last")[1].step < 9  # what the shares wrote
+    run(path, FewFlows(CLIPS), World(), resume=True)
+    assert_same(path, straight)

@@ -7,23 +7,27 @@ import json
 from collections.abc import Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from openmov.api.evaluate import RESULTS_FILE, answer_path
 from openmov.errors import RunFolderError
 from openmov.evaluation.comparison import write_comparison
-from openmov.evaluation.content import ComparedRun, ComparisonContent, Difference, EpochCurve, MethodRow
+from openmov.evaluation.content import ComparedRun, ComparisonContent, Difference, LearningCurve, MethodRow
 from openmov.evaluation.metrics import proportion
 from openmov.evaluation.result import ROLES, Evaluation, Role, paired_difference
-from openmov.runtime.checkpoint import load_header
+from openmov.runtime.checkpoint import is_checkpoint, load_header
 from openmov.runtime.run_folder import RunFolder
+
+_POINTS = 120
+"""Of a loss curve, at most."""
 
 
 def compare_runs(runs: Sequence[Path], out: Path) -> Path:
     """Writes `comparison.html` and `comparison.json` into `out`; returns the page's path.
 
-    Raises RunFolderError for fewer than two runs, one named twice, or a folder that is none or damaged; CheckpointError
-    for one that is unfinished; StorageError.
+    A run that is still being trained is shown as far as it has come. Raises RunFolderError for fewer than two runs, one
+    named twice, or a folder that is none or damaged; CheckpointError for a damaged checkpoint; StorageError.
     """
     if len(runs) < 2:
         raise RunFolderError("compare", "takes at least two runs", "name two run folders")
@@ -48,7 +52,7 @@ def _names(runs: Sequence[Path]) -> list[str]:
 def _compared(folder: RunFolder, name: str) -> ComparedRun:
     try:
         recipe = json.loads(folder.recipe.read_text(encoding="utf-8"))
-        return ComparedRun(name, _rows(folder), tuple(_flat(recipe)), _validation_curve(folder))
+        return ComparedRun(name, _rows(folder), tuple(_flat(recipe)), learning=_learning(folder))
     except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise RunFolderError(
             folder.path, f"is damaged ({type(error).__name__})", "evaluate or train it anew"
@@ -96,6 +100,8 @@ def _rows(folder: RunFolder) -> tuple[MethodRow, ...]:
             MethodRow(row["method"], proportion(*row["base"]), proportion(*row["novel"]), row["kind"], row["note"])
             for row in measured["rows"]
         )
+    if not is_checkpoint(folder.best):
+        return (MethodRow(folder.name, None, None, "other", "its first epoch is not done yet"),)
     value = load_header(folder.best).metrics.get("validation")
     note = "not evaluated yet" if value is None else f"validation {value:.1%}; not evaluated yet"
     return (MethodRow(folder.name, None, None, "other", note),)
@@ -110,15 +116,21 @@ def _flat(tree: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
     return pairs
 
 
-def _validation_curve(folder: RunFolder) -> EpochCurve | None:
-    """Base validation accuracy and loss after every epoch."""
-    lines = folder.metrics.read_text(encoding="utf-8").splitlines() if folder.metrics.is_file() else []
-    epochs = [record for record in map(json.loads, lines) if "epoch_loss" in record]
-    if not epochs or any(record["validation"] is None for record in epochs):
+def _learning(folder: RunFolder) -> LearningCurve | None:
+    """Training loss over steps, thinned, and validation after every epoch; None where nothing was written yet."""
+    text = folder.metrics.read_text(encoding="utf-8") if folder.metrics.is_file() else ""
+    whole = text[: text.rfind("\n") + 1]  # a training may be writing its next line at this moment
+    records = [json.loads(line) for line in whole.splitlines()]
+    steps = [record for record in records if "loss" in record]
+    epochs = [record for record in records if "epoch_loss" in record]
+    if not records:
         return None
-    return EpochCurve(
+    stretch = max(1, -(-len(steps) // _POINTS))
+    parts = [steps[start : start + stretch] for start in range(0, len(steps), stretch)]
+    validated = bool(epochs) and all(record["validation"] is not None for record in epochs)
+    return LearningCurve(
+        tuple(fmean(record["step"] for record in part) for part in parts),
+        tuple(fmean(record["loss"] for record in part) for part in parts),
         tuple(record["epoch"] + 1 for record in epochs),
-        tuple(record["validation"] for record in epochs),
-        (),
-        tuple(record["epoch_loss"] for record in epochs),
+        tuple(record["validation"] for record in epochs) if validated else (),
     )

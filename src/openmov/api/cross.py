@@ -9,6 +9,7 @@ import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from openmov.api.conditions import conditions_of
 from openmov.api.evaluate import HONEST_NOTES, data_facts, open_runs, record_all, write_answer
@@ -24,6 +25,7 @@ from openmov.evaluation.detail import CrossRow, confusion_map, cross_row, protoc
 from openmov.evaluation.protocols import HALF_SEEDS, half_vocabulary
 from openmov.evaluation.report import write_report
 from openmov.evaluation.result import Evaluation, Failure
+from openmov.runtime.distributed import joined_world
 from openmov.text.vocabulary import Vocabulary, load_vocabulary
 
 
@@ -92,10 +94,12 @@ def evaluate_cross(
     runs = open_runs(run_folders, cache_folder, backbone=backbone, views=views, features=features)
     given = load_vocabulary(vocabulary)
     names = Vocabulary((), given.names, given.prompts)
-    clips = prepare_clips(runs, manifest, names, split, workers=workers, shown=shown)
-    require_clips(manifest, clips, "of these classes", "of these classes", frozenset(names.names))
     official = official_test_ids(manifest)
-    recordings, seconds = record_all(runs, clips, started=started, workers=workers)
+    with joined_world() as world:
+        how: dict[str, Any] = {"workers": workers, "world": world}
+        clips = prepare_clips(runs, manifest, names, split, shown=shown and world.first, **how)
+        require_clips(manifest, clips, "of these classes", "of these classes", frozenset(names.names))
+        recordings, seconds = record_all(runs, clips, started=started, **how)
     methods = tuple(measure_cross(one, clips, official, seconds) for one in contenders(runs, recordings))
     return CrossTask(runs, clips, methods, shared_names(runs, names))
 

@@ -11,6 +11,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from openmov.api.facts import fact_groups
 from openmov.api.measuring import METHOD_NAMES, Method, TestClips, load_test_clips, measure_runs, record_run
@@ -22,6 +23,7 @@ from openmov.evaluation.report import write_report
 from openmov.evaluation.result import Evaluation, Failure
 from openmov.prediction.predictor import Recording
 from openmov.runtime.atomic import write_text
+from openmov.runtime.distributed import ALONE, World, joined_world
 
 RESULTS_FILE = "results.json"
 
@@ -87,14 +89,14 @@ def open_runs(
 
 
 def record_all(
-    runs: Sequence[LoadedRun], clips: TestClips, *, started: float, workers: int
+    runs: Sequence[LoadedRun], clips: TestClips, *, started: float, workers: int, world: World = ALONE
 ) -> tuple[tuple[Recording, ...], dict[str, float]]:
     """One pass of every run's network; and how long each took, with the preparation since `started`."""
     prepared = time.monotonic() - started
     recordings, seconds = [], {}
     for run in runs:
         began = time.monotonic()
-        recordings.append(record_run(run, clips.records, workers=workers))
+        recordings.append(record_run(run, clips.records, workers=workers, world=world))
         seconds[str(run.folder.path)] = prepared + time.monotonic() - began
     return tuple(recordings), seconds
 
@@ -117,6 +119,8 @@ def evaluate_task(
 
     `backbone` says where the runs' backbone lies now, if not where it lay in training; `views` (clips x crops) replaces
     the recipe's; `features` is a folder of stored video embeddings; `with_page` says that `write_evaluation` follows.
+    Started by torchrun, each process looks at a part of the clips, all of them answer alike, and the first writes.
+
     Raises RunFolderError for no run, two of one method, or a page without a run of the method mov; CheckpointError,
     BackboneError, FeaturesError, ManifestError, VocabularyError, all before a video is opened.
     """
@@ -125,10 +129,12 @@ def evaluate_task(
     _refuse_misfits(runs)
     if with_page:
         _place_of_mov(runs)
-    clips = load_test_clips(runs, manifest, vocabulary, split, workers=workers, shown=shown)
-    recordings, seconds = record_all(runs, clips, started=started, workers=workers)
+    with joined_world() as world:
+        how: dict[str, Any] = {"workers": workers, "world": world}
+        clips = load_test_clips(runs, manifest, vocabulary, split, shown=shown and world.first, **how)
+        recordings, seconds = record_all(runs, clips, started=started, **how)
     task = EvaluatedTask(runs, recordings, clips, tuple(measure_runs(runs, recordings, clips, seconds)))
-    for run in runs:
+    for run in runs if world.first else ():
         _write_rows(run, task)
     return task
 

@@ -22,7 +22,9 @@ from openmov.evaluation.content import MethodKind
 from openmov.evaluation.evaluator import evaluate
 from openmov.evaluation.result import Evaluation
 from openmov.prediction.base_novel import NovelPath
+from openmov.prediction.parts import gathered, own_part
 from openmov.prediction.predictor import BaseNovelRule, RecordedScorer, Recording, record
+from openmov.runtime.distributed import ALONE, World
 from openmov.text.vocabulary import Protocol, Vocabulary
 from openmov.types import Scorer
 
@@ -101,17 +103,28 @@ class Method:
     """beta and tau_v, where they matter."""
 
 
-def record_run(run: LoadedRun, clips: Sequence[Record], *, checkpoint: Path | None = None, workers: int) -> Recording:
+def record_run(
+    run: LoadedRun,
+    clips: Sequence[Record],
+    *,
+    checkpoint: Path | None = None,
+    workers: int,
+    world: World = ALONE,
+) -> Recording:
     """One pass of a run's network, with the weights of a checkpoint (default: the best), over the clips.
 
-    Raises DecodeError where a clip that was prepared can no longer be read, CheckpointError.
+    Each process of `world` looks at a part of them, and all have the whole recording afterwards. Raises DecodeError
+    where a clip that was prepared can no longer be read, CheckpointError, OpenMovError where a process has stopped.
     """
     network = load_trained(run.wiring, checkpoint or run.folder.best)
     lost: list[Unreadable] = []
-    recording = record(network, evaluation_batches(run.wiring.reader(), clips, _BATCH, lost, workers))
+    share = own_part(world, len(clips), _BATCH)
+    ours = clips[share.start : share.stop]
+    batches = evaluation_batches(run.wiring.reader(), ours, _BATCH, lost, workers)
+    recording = record(network, batches) if ours or world.size == 1 else None
     if lost:
         raise lost[0].error
-    return recording
+    return recording if world.size == 1 and recording is not None else gathered(world, recording)
 
 
 def measure(

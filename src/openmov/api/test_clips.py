@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from openmov.api.prepare import fill_caches
 from openmov.api.runs import LoadedRun
@@ -16,6 +16,7 @@ from openmov.errors import ManifestError, VocabularyError
 from openmov.evaluation.conditions import VideosPresent
 from openmov.evaluation.result import Failure
 from openmov.runtime.checkpoint import require_match
+from openmov.runtime.distributed import ALONE, World
 from openmov.text.vocabulary import Vocabulary, load_vocabulary
 
 
@@ -67,7 +68,14 @@ class TestClips:
 
 
 def load_test_clips(
-    runs: Sequence[LoadedRun], manifest: Path, vocabulary: Path, split: str, *, workers: int, shown: bool
+    runs: Sequence[LoadedRun],
+    manifest: Path,
+    vocabulary: Path,
+    split: str,
+    *,
+    workers: int,
+    shown: bool,
+    world: World = ALONE,
 ) -> TestClips:
     """The clips of one split, of base and of novel classes, prepared for every run.
 
@@ -82,23 +90,36 @@ def load_test_clips(
     for run in runs:
         base = names.for_protocol("base")
         require_match(run.header, vocabulary_identity=base.identity, where=run.folder.best)
-    clips = prepare_clips(runs, manifest, names, split, workers=workers, shown=shown)
+    clips = prepare_clips(runs, manifest, names, split, workers=workers, shown=shown, world=world)
     for role, classes in (("base", names.base), ("novel", names.novel)):
         require_clips(manifest, clips, f"of a {role} class", f"of {role} classes", frozenset(classes))
     return clips
 
 
 def prepare_clips(
-    runs: Sequence[LoadedRun], manifest: Path, names: Vocabulary, split: str, *, workers: int, shown: bool
+    runs: Sequence[LoadedRun],
+    manifest: Path,
+    names: Vocabulary,
+    split: str,
+    *,
+    workers: int,
+    shown: bool,
+    world: World = ALONE,
 ) -> TestClips:
-    """The clips of one split, whatever their roles, prepared for every run. Raises ManifestError."""
+    """The clips of one split, whatever their roles, prepared for every run. Raises ManifestError.
+
+    Several processes first store a part each, then every one finds all of them stored and knows the same readable ones.
+    """
     listed = load_manifest(manifest, vocabulary=names, check_files=any(run.wiring.opens_files for run in runs))
     records = tuple(one for one in listed.records if one.split == split)
     unreadable: dict[str, Unreadable] = {}
+    how: dict[str, Any] = {"training": False, "workers": workers, "title": f"preparing {split} clips", "shown": shown}
     for wiring in _one_of_each_reading(runs):
-        prepared = fill_caches(
-            wiring.reader(), records, training=False, workers=workers, title=f"preparing {split} clips", shown=shown
-        )
+        if world.size > 1:
+            share = world.share(len(records))
+            fill_caches(wiring.reader(), records[share.start : share.stop], **how)
+            world.wait()
+        prepared = fill_caches(wiring.reader(), records, **how)
         unreadable |= {one.record.video_id: one for one in prepared.unreadable}
     kept = tuple(one for one in records if one.video_id not in unreadable)
     return TestClips(names, kept, tuple(unreadable.values()), listed.identity, split, load_coverage(manifest))

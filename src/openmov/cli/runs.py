@@ -71,11 +71,13 @@ def train(
     from openmov.cli import show
     from openmov.config.load import load_recipe
     from openmov.config.protocols import with_protocol
+    from openmov.runtime.distributed import speaks
 
     settings, folder = with_protocol(load_recipe(recipe, set_), protocol, set_), cache or default_cache_folder()
     how: dict[str, Any] = {"resume": resume, "with_calibration": calibrate, "workers": workers, **vars(streamed)}
     result = run_training(settings, manifest, vocabulary, out, cache_folder=folder, features=features, **how)
-    show.training(result, json)
+    if speaks():
+        show.training(result, json)
 
 
 @Parameter(name="*")
@@ -124,12 +126,17 @@ def evaluate(
     from openmov.api.evaluate import evaluate_task, write_evaluation
     from openmov.api.wiring import default_cache_folder
     from openmov.cli import show, show_cross
+    from openmov.runtime.distributed import speaks
 
     folder, how = cache or default_cache_folder(), _how(measured, features, workers)
     if measured.protocol == "cross":
         other = evaluate_cross(runs, manifest, vocabulary, cache_folder=folder, **how)
+        if not speaks():
+            return 2 if other.clips.unreadable else 0
         return show_cross.crossing(other, None if out is None else write_cross(other, out), json)
     task = evaluate_task(runs, manifest, vocabulary, cache_folder=folder, with_page=out is not None, **how)
+    if not speaks():
+        return 2 if task.clips.unreadable else 0
     page = None if out is None else write_evaluation(task, out, workers=workers)
     return show.evaluation(task, page, json)
 

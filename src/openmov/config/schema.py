@@ -230,6 +230,8 @@ class TrainingConfig(_Section):
     """Of new weights, order of clips and views."""
     keep_epochs: bool = False
     """Keep the trained weights of every epoch, for accuracy over epochs measured afterwards."""
+    parallel: Literal["replicate", "fsdp2"] = "replicate"
+    """How the processes of a job hold the network: each the whole of it, or each a share (for large backbones)."""
     keep_last: PositiveInt = 1
     """Checkpoints that can be gone on from: the newest (`last`), and those before it in `previous`."""
     stall_seconds: PositiveFloat | None = 600.0

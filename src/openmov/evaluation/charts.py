@@ -33,6 +33,8 @@ class Line:
     """x ascending."""
     dashed: bool = False
     """For what is only there to compare with."""
+    dots: bool = True
+    """Each point is marked."""
 
 
 @dataclass(frozen=True)
@@ -181,7 +183,7 @@ def _level(at_px: float, tone: str) -> Markup:
 def _line(points: Sequence[tuple[float, float]], line: Line) -> Markup:
     path = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
     dot = Markup('<circle class="{}" cx="{:.1f}" cy="{:.1f}" r="2.6"/>')
-    dots = Markup().join(dot.format(line.tone, x, y) for x, y in points)
+    dots = Markup().join(dot.format(line.tone, x, y) for x, y in points) if line.dots else Markup()
     dashed = " dashed" if line.dashed else ""
     return Markup('<polyline class="line {}{}" points="{}"/>{}').format(line.tone, dashed, path, dots)
 

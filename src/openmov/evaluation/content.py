@@ -255,6 +255,20 @@ class ReportContent:
 
 
 @dataclass(frozen=True)
+class LearningCurve:
+    """How a run learned, as it wrote it down itself; it may still be going on."""
+
+    steps: tuple[float, ...]
+    """Optimiser steps, counted from 1; the middle of each stretch that `loss` is the mean of."""
+    loss: tuple[float, ...]
+    """Mean training loss of a stretch, as long as steps."""
+    epochs: tuple[int, ...]
+    """Epochs done, counted from 1."""
+    validation: tuple[float, ...]
+    """Accuracy on validation clips after each, as long as epochs; empty where nothing validates."""
+
+
+@dataclass(frozen=True)
 class ComparedRun:
     """One run of a comparison."""
 
@@ -265,7 +279,9 @@ class ComparedRun:
     settings: tuple[tuple[str, str], ...] = ()
     """Name and value of everything that may differ between runs."""
     curve: EpochCurve | None = None
-    """Accuracy over epochs."""
+    """Accuracy over epochs, measured afterwards."""
+    learning: LearningCurve | None = None
+    """How it learned."""
 
 
 @dataclass(frozen=True)

@@ -91,6 +91,28 @@ def runs_chart(runs: Sequence[ComparedRun], role: Role) -> Markup | None:
     return line_chart(lines, alt=alt, x_label="epoch", y_label=f"{role} accuracy (%)")
 
 
+def loss_curves(runs: Sequence[ComparedRun]) -> Markup | None:
+    """Training loss over steps of several runs; None where none wrote any."""
+    curves = [(i, run.name, run.learning) for i, run in enumerate(runs) if run.learning and run.learning.steps]
+    lines = [
+        Line(name, run_tone(i), tuple(zip(one.steps, one.loss, strict=True)), dots=False) for i, name, one in curves
+    ]
+    if not lines:
+        return None
+    alt = "; ".join(f"loss of {line.name} from {line.points[0][1]:.2f} to {line.points[-1][1]:.2f}" for line in lines)
+    return line_chart(lines, alt=alt, x_label="optimiser step", y_label="training loss", percent=False)
+
+
+def validation_curves(runs: Sequence[ComparedRun]) -> Markup | None:
+    """Validation accuracy over epochs of several runs; None where none has any."""
+    curves = [(i, run.name, run.learning) for i, run in enumerate(runs) if run.learning and run.learning.validation]
+    lines = [_line(name, run_tone(i), one.epochs, one.validation) for i, name, one in curves]
+    if not lines:
+        return None
+    alt = "; ".join(f"validation of {line.name} ends at {_percent(line, -1)} per cent" for line in lines)
+    return line_chart(lines, alt=alt, x_label="epoch", y_label="validation accuracy (%)")
+
+
 def run_tone(index: int) -> str:
     """The colour of a run."""
     return f"run{index % _NUM_RUN_TONES + 1}"

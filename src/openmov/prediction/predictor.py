@@ -140,7 +140,7 @@ def record(model: nn.Module, batches: Iterable[ClipBatch]) -> Recording:
         raise ValueError(
             "no clip to record" if not views else f"clips with different numbers of views: {sorted(views)}"
         )
-    return Recording(tuple(ids), tuple(labels), views.pop(), _joined(parts))
+    return Recording(tuple(ids), tuple(labels), views.pop(), joined(parts))
 
 
 class RecordedScorer:
@@ -170,7 +170,7 @@ def _rows_of(embeddings: JointEmbeddings, rows: Tensor) -> JointEmbeddings:
     )
 
 
-def _joined(parts: list[JointEmbeddings]) -> JointEmbeddings:
+def joined(parts: list[JointEmbeddings]) -> JointEmbeddings:
     """Embeddings one below the other; what a whole batch lacks has rows of zeros that are not present."""
     counts = [len(next(iter(part.present.values()))) for part in parts]
     held = [modality for modality in Modality if any(modality in part.present for part in parts)]

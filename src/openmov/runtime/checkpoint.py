@@ -22,7 +22,7 @@ from typing import Any, Literal
 import torch
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load, load_file, save, save_file
 from torch import Tensor
 
 from openmov.errors import CheckpointError
@@ -134,6 +134,17 @@ def weights_sha256(folder: Path) -> str:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise CheckpointError(path, "is missing", "copy the whole folder, or give another checkpoint") from error
+
+
+def tensors_to_bytes(tensors: Mapping[str, Tensor]) -> bytes:
+    """What `tensors_from_bytes` takes: for another process of the same job."""
+    return save({name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()})
+
+
+def tensors_from_bytes(data: bytes) -> dict[str, Tensor]:
+    """Undoes `tensors_to_bytes`; on the CPU."""
+    found: dict[str, Tensor] = load(data)
+    return found
 
 
 def is_checkpoint(folder: Path) -> bool:

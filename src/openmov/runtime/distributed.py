@@ -56,7 +56,7 @@ class World:
         if self.size == 1:
             return [float(number) for number in numbers]
         sums = torch.tensor(numbers, dtype=torch.float64, device=self.device)
-        with _peers_alive():
+        with peers_alive():
             dist.all_reduce(sums)
         found: list[float] = sums.tolist()
         return found
@@ -68,17 +68,32 @@ class World:
         """
         if self.size == 1:
             return
-        with _peers_alive():
+        with peers_alive():
             for bucket in _buckets(tensors):
                 together = torch.cat([tensor.reshape(-1) for tensor in bucket])
                 dist.all_reduce(together)
                 _scatter(together, bucket)
 
+    def gather_bytes(self, data: bytes) -> list[bytes]:
+        """What every process gave, in the order of their numbers. Raises OpenMovError where one has stopped."""
+        if self.size == 1:
+            return [data]
+        lengths = [0.0] * self.size
+        lengths[self.rank] = len(data)
+        lengths = self.sum_numbers(lengths)
+        ours = torch.zeros(int(max(lengths)), dtype=torch.uint8, device=self.device)
+        if data:
+            ours[: len(data)] = torch.frombuffer(bytearray(data), dtype=torch.uint8).to(self.device)
+        gathered = [torch.empty_like(ours) for _ in range(self.size)]
+        with peers_alive():
+            dist.all_gather(gathered, ours)
+        return [one[: int(length)].cpu().numpy().tobytes() for one, length in zip(gathered, lengths, strict=True)]
+
     def copy_from_first(self, tensors: Sequence[Tensor]) -> None:
         """Replaces each tensor by that of process 0. Raises OpenMovError where a process has stopped."""
         if self.size == 1:
             return
-        with _peers_alive():
+        with peers_alive():
             for bucket in _buckets(tensors):
                 together = torch.cat([tensor.reshape(-1) for tensor in bucket])
                 dist.broadcast(together, src=0)
@@ -87,6 +102,11 @@ class World:
 
 ALONE = World()
 """One process."""
+
+
+def speaks() -> bool:
+    """Whether this process prints results for its job, before the job is joined and after it is left."""
+    return os.environ.get("RANK", "0") == "0"
 
 
 @contextmanager
@@ -123,7 +143,7 @@ def _own_device() -> torch.device:
 
 
 @contextmanager
-def _peers_alive() -> Iterator[None]:
+def peers_alive() -> Iterator[None]:
     """A process that died leaves the others with an error of gloo or NCCL: both are RuntimeErrors."""
     try:
         yield

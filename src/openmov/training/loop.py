@@ -36,12 +36,12 @@ from openmov.training.objective import Objective
 from openmov.training.optimizer import build_optimizer, learning_rate, set_learning_rate, trained_parameters
 from openmov.training.order import Plan, Step
 from openmov.training.pace import Pace
+from openmov.training.parallel import Holding, hold
 from openmov.training.progress import TrainingProgress
 from openmov.training.reading import ClipSource, StreamedSource, read_ahead
 from openmov.training.saving import RunCheckpoints
 from openmov.training.state import Position, random_state_kept, seed_step
 from openmov.training.step import NotFiniteError, StepLoss, add_gradients
-from openmov.training.together import add_up
 from openmov.types import ClipBatch
 
 __all__ = ["Trainable", "TrainingSummary", "train"]
@@ -95,21 +95,21 @@ def train(
     """
     if not len(source):
         raise ManifestError("training", "there is no clip to train on", "check the manifest's split and labels")
-    parameters = trained_parameters(cast(nn.Module, model))
-    if not parameters:
+    untouched = trained_parameters(cast(nn.Module, model))
+    if not untouched:
         raise OpenMovError("training", "the network has no weight that trains", "raise model.trainable_layers")
-    device = next(iter(parameters.values())).device
+    device = next(iter(untouched.values())).device
     with folder.locked() if world.first else nullcontext(), random_state_kept(device), BackgroundWriter() as writer:
         begun = is_checkpoint(folder.last)
         if begun and not resume:
             raise RunFolderError(folder.path, "a training has begun there", "give --resume, or choose another --out")
+        holding = hold(model, config.parallel, world)
+        parameters = trained_parameters(cast(nn.Module, model))
         optimizer = build_optimizer(parameters, config)
-        checkpoints = RunCheckpoints(
-            *(folder, provenance, model, optimizer, parameters, writer), keep_last=config.keep_last, writes=world.first
-        )
-        run = _Run(
-            model, source, objective, config, optimizer, checkpoints, writer, validate, checkpoint_seconds, world
-        )
+        parts = (folder, provenance, model, optimizer, parameters, writer)
+        checkpoints = RunCheckpoints(*parts, holding=holding, keep_last=config.keep_last, writes=world.first)
+        how = (holding, optimizer, checkpoints, writer)
+        run = _Run(model, source, objective, config, *how, validate, checkpoint_seconds, world)
         if begun:
             run.restore()
         run.refuse_different_starts(folder)
@@ -125,6 +125,7 @@ class _Run(Generic[Network]):
         source: ClipSource,
         objective: Objective,
         config: TrainingConfig,
+        holding: Holding,
         optimizer: torch.optim.Optimizer,
         checkpoints: RunCheckpoints,
         writer: BackgroundWriter,
@@ -133,7 +134,7 @@ class _Run(Generic[Network]):
         world: World,
     ) -> None:
         self.model, self.source, self.objective, self.config = model, source, objective, config
-        self.optimizer, self.checkpoints, self.writer = optimizer, checkpoints, writer
+        self.holding, self.optimizer, self.checkpoints, self.writer = holding, optimizer, checkpoints, writer
         self.validate, self.checkpoint_seconds, self.world = validate, checkpoint_seconds, world
         micro_batch_size = config.micro_batch_size or config.batch_size
         order = source.order if isinstance(source, StreamedSource) else None
@@ -150,11 +151,10 @@ class _Run(Generic[Network]):
         self.saved_step = self.position.step
 
     def refuse_different_starts(self, folder: RunFolder) -> None:
-        """All processes go on from one step with the weights of the first, or not at all."""
+        """All processes go on from one step, or not at all."""
         if self.world.sum_numbers([self.position.step]) != [self.position.step * self.world.size]:
             what = "the processes of the job see different checkpoints"
             raise RunFolderError(folder.path, what, "put it on a file system that all of them share")
-        self.world.copy_from_first(self.weights)
 
     def to_the_end(self, folder: RunFolder, progress: bool) -> TrainingSummary:
         before, started = self.position, time.monotonic()
@@ -178,7 +178,8 @@ class _Run(Generic[Network]):
                     self._epoch(batches, log, display)
             self.writer.wait()
         except (KeyboardInterrupt, OpenMovError):
-            if self.position.step > self.saved_step:
+            # shares cannot be brought together any more: the others may have stopped, or be a step further
+            if self.position.step > self.saved_step and not self.holding.saves_together:
                 self._save_last()
             self.writer.wait()
             raise
@@ -189,9 +190,15 @@ class _Run(Generic[Network]):
         for step in self.plan.epoch_steps(self.position.epochs_done, self.position.step):
             self.writer.look()
             self._step(step, batches, log, display)
-            if time.monotonic() - self.saved_at >= self.checkpoint_seconds:
+            if self._save_is_due():
                 self._save_last()
         self._finish_epoch(log, display)
+
+    def _save_is_due(self) -> bool:
+        due = time.monotonic() - self.saved_at >= self.checkpoint_seconds
+        if not self.holding.saves_together:
+            return due
+        return self.world.sum_numbers([due and self.world.first])[0] > 0  # the first one's clock decides for all
 
     def _step(self, step: Step, batches: Iterator[ClipBatch], log: Log, display: TrainingProgress) -> None:
         result, norm = self._gradients(step, batches)
@@ -216,14 +223,15 @@ class _Run(Generic[Network]):
         self.optimizer.zero_grad(set_to_none=True)
         seed_step(self.config.seed, step.index, self.world.rank)
         try:
-            ours = add_gradients(self.model, self.objective, step, batches, self.config, self.device)
-            result = add_up(self.world, self.weights, ours)
+            ours = add_gradients(self.holding.embed, self.objective, step, batches, self.config, self.device)
+            result = self.holding.add_up(step, self.weights, ours)
             return result, self._clipped_norm(result.video_ids)
         except NotFiniteError as error:
             raise error.naming_files(self.source) from None
 
     def _clipped_norm(self, video_ids: tuple[str, ...]) -> float:
-        norm = nn.utils.get_total_norm([weight.grad for weight in self.weights if weight.grad is not None])
+        gradients = [weight.grad for weight in self.weights if weight.grad is not None]
+        norm = self.holding.norm(nn.utils.get_total_norm(gradients))
         if not math.isfinite(float(norm)):
             raise NotFiniteError("gradient", video_ids)
         if self.config.gradient_clip is not None:
@@ -247,7 +255,7 @@ class _Run(Generic[Network]):
     def _validation(self) -> float | None:
         if self.validate is None:
             return None
-        with random_state_kept(self.device), torch.no_grad():
+        with random_state_kept(self.device), torch.no_grad(), self.holding.whole():
             self.model.train(False)
             value = float(self.validate(self.model))
         if not math.isfinite(value):

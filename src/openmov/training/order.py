@@ -5,6 +5,7 @@ quicker in some orders than in others may choose it.
 Every clip comes exactly once an epoch, in one of the processes; the last batch of an epoch is as small as it must be.
 """
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -27,6 +28,8 @@ class Step:
     """Positions of clips, a forward pass each; those of this process."""
     elsewhere: int = 0
     """Clips of the step that other processes look at."""
+    passes: int = 1
+    """Forward passes of the process that has most; this one may have one less."""
 
     @property
     def here(self) -> int:
@@ -78,7 +81,8 @@ class Plan:
             ours = tuple(clips[share.start : share.stop])
             micro = range(0, len(ours), self.micro_batch_size)
             parts = tuple(ours[first : first + self.micro_batch_size] for first in micro)
-            yield Step(index, epoch, parts, elsewhere=len(clips) - len(ours))
+            passes = math.ceil(math.ceil(len(clips) / self.world.size) / self.micro_batch_size)
+            yield Step(index, epoch, parts, elsewhere=len(clips) - len(ours), passes=passes)
 
     def steps_from(self, first_step: int) -> Iterator[Step]:
         """Every step left from `first_step` on."""

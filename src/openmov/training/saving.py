@@ -29,6 +29,7 @@ from openmov.runtime.run_folder import RunFolder
 from openmov.training.background import BackgroundWriter
 from openmov.training.network import TrainedWeights
 from openmov.training.optimizer import load_optimizer_tensors, optimizer_tensors
+from openmov.training.parallel import Holding
 from openmov.training.state import Position
 
 _OPTIMIZER = "optimizer/"
@@ -55,19 +56,19 @@ class RunCheckpoints:
         parameters: Mapping[str, nn.Parameter],
         writer: BackgroundWriter,
         *,
+        holding: Holding,
         keep_last: int = 1,
         writes: bool = True,
     ) -> None:
-        """With `writes` False nothing is saved: the first process of a job does it for all."""
+        """With `writes` False nothing is written: the first process of a job does it for all."""
         self._folder, self._provenance, self._writer = folder, provenance, writer
         self._model, self._optimizer, self._parameters = model, optimizer, parameters
-        self._keep_last, self._writes = keep_last, writes
+        self._holding, self._keep_last, self._writes = holding, keep_last, writes
 
     def save_last(self, position: Position) -> None:
         """Everything as it is after `position`. Raises what befell the checkpoint before, such as StorageError."""
-        if self._writes:
-            self._writer.wait()  # before the copy, so that there is one at a time
-            snapshot = self._snapshot(position)
+        snapshot = self._snapshot(position)
+        if snapshot is not None:
             self._writer.submit(lambda: self._write_last(snapshot))
 
     def save_epoch(self, position: Position, metrics: Mapping[str, float | None], *, best: bool, epoch: bool) -> None:
@@ -75,10 +76,9 @@ class RunCheckpoints:
 
         Raises what befell the checkpoint before.
         """
-        if not self._writes:
-            return
-        self._writer.wait()
         snapshot = self._snapshot(position)
+        if snapshot is None:
+            return
 
         def write() -> None:
             if best:
@@ -101,13 +101,20 @@ class RunCheckpoints:
         position = Position.from_header(header, self._folder.last)
         state = load_resume_state(self._folder.last)
         moments = {key.removeprefix(_OPTIMIZER): one for key, one in state.items() if key.startswith(_OPTIMIZER)}
-        self._model.load_trained_state(weights)
-        load_optimizer_tensors(self._optimizer, self._parameters, moments)
+        self._model.load_trained_state(self._holding.placed(weights, self._model.trained_state()))
+        held_like = {name: self._parameters.get(name.partition("/")[2]) for name in moments}
+        like = {name: parameter for name, parameter in held_like.items() if parameter is not None}
+        load_optimizer_tensors(self._optimizer, self._parameters, self._holding.placed(moments, like))
         return position
 
-    def _snapshot(self, position: Position) -> _Snapshot:
-        moments = optimizer_tensors(self._optimizer, self._parameters)
-        return _Snapshot(position, _copied(self._model.trained_state()), _copied(moments))
+    def _snapshot(self, position: Position) -> _Snapshot | None:
+        """None in a process that does not write."""
+        self._writer.wait()  # before the copy, so that there is one at a time
+        if not (self._writes or self._holding.saves_together):
+            return None
+        weights = self._holding.copied(self._model.trained_state())
+        moments = self._holding.copied(optimizer_tensors(self._optimizer, self._parameters))
+        return _Snapshot(position, weights, moments) if self._writes else None
 
     def _write(
         self, kind: Literal["best", "epoch"], snapshot: _Snapshot, metrics: Mapping[str, float | int | None]
@@ -136,7 +143,3 @@ class RunCheckpoints:
         for path in kept:
             if path not in keep:
                 shutil.rmtree(path, ignore_errors=True)
-
-
-def _copied(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return {name: tensor.detach().to("cpu", copy=True) for name, tensor in tensors.items()}

@@ -25,6 +25,11 @@ def add_up(world: World, weights: Sequence[Tensor], result: StepLoss) -> StepLos
     if world.size == 1:
         return result
     _sum_gradients(world, weights)
+    return add_up_losses(world, result)
+
+
+def add_up_losses(world: World, result: StepLoss) -> StepLoss:
+    """The losses of all processes' clips. Raises OpenMovError where a process has stopped."""
     seen = [float(modality in result.counts) for modality in Modality]
     sums = [result.sums.get(modality, 0.0) for modality in Modality]
     counts = [float(result.counts.get(modality, 0)) for modality in Modality]

@@ -115,3 +115,21 @@ class TestCompare:
         with pytest.raises(RunFolderError, match="copy: is damaged"):
             compare_runs([tiny_run, copy], tmp_path / "out")
         assert not (tmp_path / "out").exists()
+
+    def test_learning_curves_are_drawn_also_of_a_run_that_goes_on(self, tiny_run: Path, tmp_path: Path) -> None:
+        begun = tmp_path / "begun"
+        begun.mkdir()
+        for name in ("run.json", "recipe.json"):
+            shutil.copy(tiny_run / name, begun / name)
+        lines = [json.dumps({"step": step, "epoch": 0, "loss": 8.0 / step}) for step in range(1, 301)]
+        (begun / "metrics.jsonl").write_text("\n".join(lines) + '\n{"step": 301, "lo')
+        page = compare_runs([tiny_run, begun], tmp_path / "out")
+        done, running = json.loads((page.parent / "comparison.json").read_text())["runs"]
+        assert running["learning"]["steps"][:2] == [2.0, 5.0]  # 300 steps in stretches of three
+        assert running["learning"]["loss"][0] == pytest.approx((8 + 4 + 8 / 3) / 3)
+        assert running["learning"]["validation"] == []
+        assert running["rows"][0]["note"] == "its first epoch is not done yet"
+        assert len(done["learning"]["validation"]) == len(done["learning"]["epochs"]) >= 1
+        html = page.read_text()
+        assert html.count('class="chart"') == 2
+        assert "http" not in html

@@ -14,7 +14,9 @@ def test_page_and_json(comparison, tmp_path):
     html = path.read_text(encoding="utf-8")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["comparison.html", "comparison.json"]
     assert "http" not in html
-    assert html.count('class="chart"') == 2
+    assert html.count('class="chart"') == 4  # loss, validation, base and novel accuracy
+    assert "loss of alpha 0.25 from 4.00 to 1.50" in html
+    assert "validation of alpha 0.5 ends at 77.5 per cent" in html
     data = json.loads((tmp_path / "comparison.json").read_text(encoding="utf-8"))
     assert data["differing_settings"] == ["training.alpha"]
     assert [run["rows"][0]["base"]["count"] for run in data["runs"]] == [320, 320, 320]
@@ -29,9 +31,12 @@ def test_only_what_differs_is_told_apart():
 
 
 def test_runs_without_curves_have_no_chart(comparison, tmp_path):
-    bare = replace(comparison, runs=tuple(replace(run, curve=None, settings=()) for run in comparison.runs))
+    bare = replace(
+        comparison, runs=tuple(replace(run, curve=None, learning=None, settings=()) for run in comparison.runs)
+    )
     html = write_comparison(tmp_path, bare).read_text(encoding="utf-8")
-    assert "over epochs" not in html
+    assert 'class="chart"' not in html
+    assert "How they learned" not in html
     assert "Settings" not in html
 
 
