@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from random import Random
 
 import pytest
 import torch
@@ -219,19 +220,36 @@ flow.run(Path(sys.argv[1]), Slow(flow.CLIPS), resume=True, checkpoint_seconds=0.
 """
 
 
-def test_killed_by_the_system(tmp_path: Path, straight: RunFolder) -> None:
-    path = tmp_path / "run"
+def kill_after(path: Path, lines: int, later: float = 0.0) -> None:
+    """Begins, or goes on, in another process, and kills that once so many metrics are written, and a little later."""
     search = os.pathsep.join([str(HERE), str(HERE.parent), os.environ.get("PYTHONPATH", "")])
     with subprocess.Popen(
         [sys.executable, "-c", _PROGRAM, str(path)], env={**os.environ, "PYTHONPATH": search}
     ) as process:
-        deadline = time.monotonic() + 60
+        deadline, metrics = time.monotonic() + 60, path / "metrics.jsonl"
         while time.monotonic() < deadline and process.poll() is None:
-            if (path / "metrics.jsonl").exists() and (path / "metrics.jsonl").read_text().count("\n") >= 4:
+            if metrics.exists() and metrics.read_text().count("\n") >= lines:
+                time.sleep(later)
                 break
-            time.sleep(0.01)
+            time.sleep(0.005)
         process.send_signal(signal.SIGKILL)
     assert process.returncode == -signal.SIGKILL
+
+
+def test_killed_by_the_system(tmp_path: Path, straight: RunFolder) -> None:
+    path = tmp_path / "run"
+    kill_after(path, 4)
     assert 0 < load_checkpoint(path / "checkpoints" / "last")[1].step < 6
+    run(path, TinyClips(CLIPS), resume=True)
+    assert_same_run(path, straight)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("repetition", range(20))
+def test_killed_by_the_system_at_a_random_instant(tmp_path: Path, straight: RunFolder, repetition: int) -> None:
+    path, random = tmp_path / "run", Random(repetition)
+    kill_after(path, random.randint(0, 5), random.uniform(0.0, 0.2))
+    if repetition % 2:  # and again while it goes on
+        kill_after(path, 6, random.uniform(0.0, 0.1))
     run(path, TinyClips(CLIPS), resume=True)
     assert_same_run(path, straight)

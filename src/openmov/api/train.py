@@ -38,6 +38,10 @@ from openmov.runtime.run_folder import RunFolder
 from openmov.training.loop import TrainingSummary, train
 from openmov.training.objective import BaseObjective, Objective
 from openmov.training.own_loss import OwnObjective
+from openmov.training.wandb_curves import require_wandb
+
+_WITHOUT_EFFECT = {"parallel", "keep_last", "stall_seconds", "wandb"}
+"""Fields of the training that no weight depends on, so that a run may go on with others."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +71,7 @@ class _Trainer:
 
     def fingerprint(self, data: TrainingData) -> str:
         """Equal for two runs if and only if one may go on where the other stopped."""
-        recipe = self.wiring.recipe.model_dump(mode="json")
+        recipe = self.wiring.recipe.model_dump(mode="json", exclude={"training": _WITHOUT_EFFECT})
         facts = [recipe, self.wiring.backbone.identity, data.vocabulary.identity, data.identity]
         facts += [self.supply.identity] if self.supply.identity else []
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
@@ -157,6 +161,7 @@ def run_training(
     """
     if shards is not None:
         _refuse_beside_shards(with_calibration, features)
+    require_wandb(recipe.training.wandb)
     with joined_world() as world:
         _refuse_uneven_shares(recipe, world)
         wiring = wire(recipe, cache_folder, features)

@@ -234,6 +234,8 @@ class TrainingConfig(_Section):
     """How the processes of a job hold the network: each the whole of it, or each a share (for large backbones)."""
     keep_last: PositiveInt = 1
     """Checkpoints that can be gone on from: the newest (`last`), and those before it in `previous`."""
+    wandb: str | None = None
+    """Weights & Biases project that gets the curves too (`pip install openmov[wandb]`); None for none."""
     stall_seconds: PositiveFloat | None = 600.0
     """A training that waits so long for its next clips stops and names the file in hand; None waits for ever."""
 

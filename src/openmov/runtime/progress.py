@@ -34,6 +34,11 @@ def progress_bar(title: str, total: int, *, shown: bool = True) -> Iterator[Call
         console.print(f"{title}: {last} of {total}, {time.monotonic() - started:.1f} s", soft_wrap=True)
 
 
+def warn(line: str) -> None:
+    """One line on stderr, whoever reads it: what a user should know, and need not act upon."""
+    Console(stderr=True, highlight=False).print(f"openmov: {line}", soft_wrap=True, markup=False)
+
+
 def remark(line: str) -> None:
     """One line on stderr for someone who waits; none where stderr is no terminal."""
     console = Console(stderr=True, highlight=False)

@@ -8,7 +8,7 @@ queue, interrupted halfway, loses the word to stop, and closing it would wait fo
 import errno
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from io import FileIO
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -19,6 +19,7 @@ from openmov.errors import RunFolderError
 from openmov.runtime.atomic import storage_errors
 from openmov.runtime.run_folder import RunFolder
 from openmov.training.interrupts import interrupts_deferred
+from openmov.training.wandb_curves import Curves, NoCurves
 
 TIMINGS = ("clips_per_second", "data_wait_share", "memory_bytes")
 """The only fields that differ between two runs of one recipe."""
@@ -43,10 +44,11 @@ class NoLog:
 class MetricsLog:
     """Appends to the metrics of a run; make it with `open_log`."""
 
-    def __init__(self, path: Path, lines: FileIO, curves: SummaryWriter) -> None:
+    def __init__(self, path: Path, lines: FileIO, curves: SummaryWriter, elsewhere: Curves) -> None:
         self._path = path
         self._lines = lines
         self._curves = curves
+        self._elsewhere = elsewhere
 
     def write(self, record: Mapping[str, int | float | None], step: int) -> int:
         """Appends one line; returns the file's length in bytes. Numbers but for step and epoch become curves.
@@ -57,15 +59,21 @@ class MetricsLog:
         with storage_errors(self._path), interrupts_deferred():
             if self._lines.write(line) < len(line):  # unbuffered: a disk that fills up takes half a line
                 raise OSError(errno.ENOSPC, "half a line written")
-            for name, value in record.items():
-                if name not in ("step", "epoch") and value is not None:
-                    self._curves.add_scalar(name, value, step)
+            drawn = {name: value for name, value in record.items() if name not in ("step", "epoch")}
+            numbers = {name: value for name, value in drawn.items() if value is not None}
+            for name, value in numbers.items():
+                self._curves.add_scalar(name, value, step)
+            self._elsewhere.add(numbers, step)
         return self._lines.tell()
 
 
 @contextmanager
-def open_log(folder: RunFolder, num_bytes: int, step: int) -> Iterator[MetricsLog]:
+def open_log(
+    folder: RunFolder, num_bytes: int, step: int, elsewhere: AbstractContextManager[Curves] | None = None
+) -> Iterator[MetricsLog]:
     """Goes on after the first `num_bytes` of the metrics, dropping what follows; curves go on after `step`.
+
+    `elsewhere` takes the curves too.
 
     Raises RunFolderError if the metrics are shorter than that, and StorageError.
     """
@@ -80,7 +88,8 @@ def open_log(folder: RunFolder, num_bytes: int, step: int) -> Iterator[MetricsLo
             with interrupts_deferred():
                 curves = SummaryWriter(str(folder.tensorboard), purge_step=step + 1, flush_secs=30)
         try:
-            yield MetricsLog(folder.metrics, lines, curves)
+            with elsewhere or nullcontext(NoCurves()) as more:
+                yield MetricsLog(folder.metrics, lines, curves, more)
         finally:
             with interrupts_deferred():
                 curves.close()

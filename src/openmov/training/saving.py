@@ -61,7 +61,9 @@ class RunCheckpoints:
         writes: bool = True,
     ) -> None:
         """With `writes` False nothing is written: the first process of a job does it for all."""
-        self._folder, self._provenance, self._writer = folder, provenance, writer
+        self._folder, self._writer = folder, writer
+        self.provenance = provenance
+        """What is trained, on what."""
         self._model, self._optimizer, self._parameters = model, optimizer, parameters
         self._holding, self._keep_last, self._writes = holding, keep_last, writes
 
@@ -94,8 +96,8 @@ class RunCheckpoints:
         weights, header = load_checkpoint(self._folder.last)
         require_match(
             header,
-            backbone_identity=self._provenance.backbone_identity,
-            vocabulary_identity=self._provenance.vocabulary_identity,
+            backbone_identity=self.provenance.backbone_identity,
+            vocabulary_identity=self.provenance.vocabulary_identity,
             where=self._folder.last,
         )
         position = Position.from_header(header, self._folder.last)
@@ -121,13 +123,13 @@ class RunCheckpoints:
     ) -> None:
         position = snapshot.position
         path = self._folder.best if kind == "best" else self._folder.epoch(position.epochs_done - 1)
-        header = CheckpointHeader(kind, self._provenance, position.step, position.epochs_done, metrics)
+        header = CheckpointHeader(kind, self.provenance, position.step, position.epochs_done, metrics)
         save_checkpoint(path, snapshot.weights, header)
 
     def _write_last(self, snapshot: _Snapshot) -> None:
         position = snapshot.position
         self._keep_previous(position.step)
-        header = CheckpointHeader("last", self._provenance, position.step, position.epochs_done, position.as_metrics())
+        header = CheckpointHeader("last", self.provenance, position.step, position.epochs_done, position.as_metrics())
         state = {_OPTIMIZER + name: tensor for name, tensor in snapshot.optimizer.items()}
         save_checkpoint(self._folder.last, snapshot.weights, header, state)
 
