@@ -31,21 +31,20 @@ def without_times(value: Any) -> Any:
     return [without_times(one) for one in value] if isinstance(value, list) else value
 
 
-def written(run: Path, out: Path) -> dict[str, Any]:
-    paths = {path.relative_to(run): path for path in sorted((run / "results").rglob("*.json"))}
-    paths |= {path.relative_to(out): path for path in sorted((out / "evaluations").rglob("*.json"))}
+def written(run: Path) -> dict[str, Any]:
+    paths = {path.relative_to(run / "results"): path for path in sorted((run / "results").rglob("*.json"))}
     return {str(name): without_times(json.loads(path.read_text())) for name, path in paths.items()}
 
 
 def test_two_processes_measure_what_one_measures(tiny_world: TinyWorld, tiny_run: Path, tmp_path: Path) -> None:
     found = {}
     for size in (1, 2):
-        run, out = tmp_path / "run", tmp_path / f"out{size}"
+        run = tmp_path / "run"
         shutil.rmtree(run, ignore_errors=True)
         shutil.copytree(tiny_run, run)  # at the same place: results name it
-        said = run_job(_PROGRAM, [*tiny_world.evaluate(run), "--out", str(out)], size)
+        said = run_job(_PROGRAM, tiny_world.evaluate(run), size)
         assert [code for code, _ in said] == [0] * size, said
-        found[size] = written(run, out)
+        found[size] = written(run)
     for name, expected in found[1].items():
         assert found[2][name] == expected, name
     assert len(found[1]) > 6
