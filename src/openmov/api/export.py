@@ -19,6 +19,7 @@ from torch import Tensor
 from openmov.api.trained import Trained, open_trained
 from openmov.config.schema import PredictionConfig, Recipe
 from openmov.errors import OpenMovError, RecipeError
+from openmov.model import JointModel
 from openmov.model.exportable import FROZEN, Exportable
 from openmov.prediction.base_novel import path_weights
 from openmov.prediction.predictor import BaseNovelRule
@@ -73,7 +74,7 @@ def export_model(
     vocabulary = _vocabulary(trained, labels, prompts) if labels else None
     classes = None if vocabulary is None else trained.wiring.class_embedder()(vocabulary)
     answers = [] if vocabulary is None else _answers(trained, wanted, vocabulary)
-    network = trained.network()
+    network = _exportable(trained)
     function = Exportable(network, wanted, None if classes is None else classes.vectors, answers)
     examples = _random_inputs(trained.wiring.recipe, wanted, rows=2)
     names = tuple(map(str, wanted)), _outputs(function, examples)
@@ -86,6 +87,15 @@ def export_model(
     facts = _facts(trained, function, names, form, vocabulary)
     write_text(path.with_name(f"{path.name}.json"), json.dumps(facts, indent=1, ensure_ascii=False) + "\n")
     return Exported(path, *names, worst)
+
+
+def _exportable(trained: Trained) -> JointModel:
+    """The network; refused where its answer needs class names inside it, or an encoder of another kind."""
+    network = trained.network()
+    if not isinstance(network, JointModel):
+        method = trained.wiring.recipe.model.method
+        raise RecipeError("model.method", f"{method} cannot be exported", "export mov or a single modality")
+    return network
 
 
 def _calibrated(trained: Trained) -> Trained:

@@ -25,6 +25,10 @@ Manifests = Annotated[
         help="The folder or manifest of each data set, in the order of --data.",
     ),
 ]
+Work = Annotated[
+    Path | None,
+    Parameter(show_default=False, help="Folder of clips, trainings and measurements. [default: OUT/work]"),
+]
 
 
 @app.command
@@ -35,7 +39,7 @@ def study(
     data: DataNames = ("shapesav",),
     manifest: Manifests = (),
     out: Path = Path("study"),
-    work: Path | None = None,
+    work: Work = None,
     seeds: AtLeastOne | None = None,
     quick: Flag = False,
     plan: Flag = False,
@@ -54,8 +58,6 @@ def study(
         table1 ... table9, figure1, figure3, or all.
     out
         Folder of the pages.
-    work
-        Folder of clips, trainings and measurements. [default: OUT/work]
     seeds
         Training seeds 0, 1, ... [default: 3 on ShapesAV, 1 with --quick or on other data]
     quick
@@ -73,6 +75,5 @@ def study(
     planned = make_plan(found, stage, how)
     if plan:
         print("\n".join(show_study.plan_lines(planned)))
-    else:
-        command = command_of(names, stage, set_)
-        print(run_studies(planned, out, how, command=command, announce=show_study.announce))
+        return
+    print(run_studies(planned, out, how, command=command_of(names, stage, set_), announce=show_study.announce))
