@@ -18,6 +18,7 @@ METHODS = {
     "coop": "CoOp",
     "clip_adapter": "CLIP-Adapter",
     "actionclip": "ActionCLIP",
+    "xclip": "X-CLIP",
     "finetune_video": "Video encoder fine-tuned",
     "finetune_audio": "Sound encoder fine-tuned",
 }
@@ -62,6 +63,23 @@ def test_a_method_trains_resumes_and_is_measured_like_mov(
     (answer,) = json.loads(capsys.readouterr().out)["predictions"]
     assert sum(one["probability"] for one in answer["answers"]) == pytest.approx(1, abs=1e-4)
     assert {one["name"] for one in answer["answers"]} == {*BASE[:2], *NOVEL}
+
+
+def test_networks_from_scratch_answer_for_all_trained_classes_and_refuse_others(
+    tiny_world: TinyWorld, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, names = tmp_path / "run", tmp_path / "base.json"
+    names.write_text(json.dumps({"base": BASE}))
+    method = [*of("resnet50_audio"), "--set", "baselines.scratch_width=8"]
+    assert run(tiny_world.train(out, *method)) == 0
+    capsys.readouterr()
+    assert run(["predict", str(tiny_world.clip(BASE[0])), "--run", str(out), "--labels", ",".join(BASE), "--json"]) == 0
+    (answer,) = json.loads(capsys.readouterr().out)["predictions"]
+    assert {one["name"] for one in answer["answers"]} == set(BASE)
+    assert run([*tiny_world.evaluate(out)]) == 2
+    said = capsys.readouterr().err
+    assert "are no classes that resnet50_audio was trained on" in said
+    assert "Traceback" not in said
 
 
 def test_training_a_text_side_never_meets_a_novel_name(

@@ -90,7 +90,7 @@ def load_run(
         recipe = recipe.model_copy(update={"backbone": elsewhere})
     wiring = wire(recipe, cache_folder, features)
     require_match(header, backbone_identity=wiring.backbone.identity, where=folder.best)
-    return LoadedRun(folder, wiring, header)
+    return LoadedRun(folder, replace(wiring, classes=header.provenance.base_classes), header)
 
 
 def load_trained(wiring: Wiring, checkpoint: Path) -> TrainedModel:

@@ -11,7 +11,7 @@ corrected command can use the same folder.
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -167,6 +167,7 @@ def run_training(
         wiring = wire(recipe, cache_folder, features)
         check_files = shards is None and wiring.opens_files
         data = load_base(manifest, vocabulary, recipe.training.seed, check_files=check_files)
+        wiring = replace(wiring, classes=data.vocabulary.names)
         supply: Supply = FileSupply(wiring, workers)
         if shards is not None:
             supply = ShardSupply(find_clips(wiring, data, shards, workers=workers), buffer)

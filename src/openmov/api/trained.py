@@ -4,7 +4,7 @@ name --run.json--> run folder | --config.json--> shared model | --owner/model-->
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from torch import Tensor
@@ -86,4 +86,4 @@ def _of_shared(model: SharedModel) -> Trained:
         what = f"was trained with another {name} ({config.backbone_identity}, this is {found})"
         raise CheckpointError(model.folder, what, "give the backbone it was trained with (--backbone)")
     facts = (config.base_classes, config.prompts, config.calibration, config.thresholds)
-    return Trained(wiring, *facts, model.weights)
+    return Trained(replace(wiring, classes=config.base_classes), *facts, model.weights)

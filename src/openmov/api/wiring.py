@@ -82,6 +82,8 @@ class Wiring:
     """For class embeddings, name by name, in place of the cache: what prediction keeps."""
     features: StoredFeatures | None = field(default=None, repr=False)
     """Frozen video embeddings of many videos at once; what they lack is looked for in the cache."""
+    classes: tuple[str, ...] = field(default=(), repr=False)
+    """Names that are trained on, for methods whose last layer has a row for each."""
     compute: Compute = EXACT
     """Where and how exactly `answering` computes; all else, stored embeddings too, in fp32 on the processor."""
 
@@ -168,7 +170,14 @@ class Wiring:
         with seeded(self.recipe.training.seed):
             if self.recipe.model.method not in _OURS:
                 return build_baseline(
-                    Parts(self.backbone, self.recipe, self.class_embedder(), not self._stores_video, ENCODER_CHUNK)
+                    Parts(
+                        self.backbone,
+                        self.recipe,
+                        self.class_embedder(),
+                        self.classes,
+                        not self._stores_video,
+                        ENCODER_CHUNK,
+                    )
                 )
             return build_model(
                 self.backbone,

@@ -21,8 +21,8 @@ from openmov.types import ClassEmbeddings
 TRAINS_VIDEO = frozenset({"finetune_video", "actionclip", "vificlip", "xclip"})
 """Methods whose video encoder trains: they look at frames, and stored embeddings are of no use to them."""
 
-OWN_TEXT = frozenset({"coop", "clip_adapter", "actionclip", "vificlip", "xclip"})
-"""Methods that see class names in a way of their own."""
+OWN_TEXT = frozenset({"coop", "clip_adapter", "actionclip", "vificlip", "xclip", "resnet50_audio", "slowfast_audio"})
+"""Methods that see class names in a way of their own; the last two know none but those they were trained on."""
 
 
 def has_own_text(method: str) -> bool:
@@ -40,6 +40,8 @@ class Parts:
     """What was asked."""
     embed_classes: Callable[[Vocabulary], ClassEmbeddings]
     """The backbone's own text side, frozen."""
+    classes: tuple[str, ...] = ()
+    """Names that are trained on, for methods whose last layer has a row for each."""
     with_video_encoder: bool = True
     """False where every batch brings stored embeddings of a frozen video encoder."""
     encoder_chunk: int = 32
@@ -69,4 +71,12 @@ def build_baseline(parts: Parts) -> TrainedModel:
         from openmov.baselines.actionclip import ActionCLIP
 
         return ActionCLIP(parts)
-    raise RecipeError("model.method", f"{method} is not built yet", "choose another")
+    if method == "xclip":
+        from openmov.baselines.xclip import XCLIP
+
+        return XCLIP(parts)
+    if method in ("resnet50_audio", "slowfast_audio"):
+        from openmov.baselines.scratch import ScratchAudio
+
+        return ScratchAudio(parts)
+    raise RecipeError("model.method", f"{method} is none of the baselines", "choose another")

@@ -193,6 +193,8 @@ class BaselinesConfig(_Section):
     """xclip: layers that adapt class names to the video."""
     prompt_alpha: PositiveFloat = 0.1
     """xclip: how much of that adaptation is added before training."""
+    scratch_width: PositiveInt = 64
+    """resnet50_audio, slowfast_audio: channels of the first stage (64 is the published one)."""
 
 
 class TrainingConfig(_Section):

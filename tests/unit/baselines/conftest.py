@@ -48,7 +48,7 @@ def parts(backbone: CLIPBackbone) -> MakeParts:
             "video": {"num_frames": 2, "crop_size": 32, "short_side": 32},
             "baselines": baselines,
         }
-        return Parts(backbone, Recipe.model_validate(fields), lambda names: frozen_classes(backbone, names))
+        return Parts(backbone, Recipe.model_validate(fields), lambda names: frozen_classes(backbone, names), NAMES)
 
     return make
 

@@ -127,7 +127,7 @@ def test_actionclip_has_no_loss_where_both_ways_are_certain(parts: MakeParts, vo
     assert float(network.losses(embeddings, names, targets.roll(1), 0.01).min()) > 1
 
 
-@pytest.mark.parametrize("method", sorted(OWN_TEXT - {"xclip"}))
+@pytest.mark.parametrize("method", sorted(OWN_TEXT - {"resnet50_audio", "slowfast_audio"}))
 def test_the_loss_reaches_every_weight_that_trains(method: str, parts: MakeParts, vocabulary: Vocabulary) -> None:
     torch.manual_seed(0)
     network = build_baseline(parts(method, **({"context_tokens": 4} if method == "coop" else {})))
@@ -138,7 +138,8 @@ def test_the_loss_reaches_every_weight_that_trains(method: str, parts: MakeParts
     losses = network.losses(network(batch), classes, torch.tensor([0, 1, 2, 0]), TAU)
     losses.sum().backward()
     assert losses.shape == (4,)
-    unmoved = {name for name, weight in network.trainable_parameters().items() if weight.grad is None}
+    moved = {name for name, weight in network.trainable_parameters().items() if weight.grad is not None}
+    unmoved = network.trainable_parameters().keys() - moved
     assert not unmoved
     answering = network.classes(vocabulary)
     assert not answering.vectors.requires_grad

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
-from transformers import AutoTokenizer, CLIPModel
+from transformers import AutoTokenizer, CLIPModel, XCLIPModel
 from transformers.utils import logging
 
 from openmov.errors import BackboneError
@@ -29,14 +29,14 @@ from openmov.model.backbones.folder import (
 )
 
 _TEXT_BATCH = 256
+_XCLIP = "xclip"
 _HIGHEST_ID_POOLS = 2
 """A text config with this `eos_token_id` makes transformers read the position of the highest token id."""
 
 
 class CLIPBackbone:
-    """Vision and text tower of one CLIP; every property is as in `Backbone`."""
+    """Vision and text tower of one CLIP, or of an X-CLIP for its own method; every property is as in `Backbone`."""
 
-    family = "CLIP"
     prompts = "kinetics700"
     tau_x = 0.01
     """The paper's, as is tau_v; both for every CLIP, whatever its own temperature came to."""
@@ -48,6 +48,7 @@ class CLIPBackbone:
         self._model: Any = model.eval().requires_grad_(False)
         self._tokenizer = tokenizer
         self._config: Any = model.config
+        self.family = "X-CLIP" if model.config.model_type == _XCLIP else "CLIP"
         self.name = name
         self.identity = identity
         self.mean = preprocessing.mean
@@ -63,7 +64,13 @@ class CLIPBackbone:
         config = read_clip_config(name, folder)
         preprocessing = read_preprocessing(name, folder)
         identity = folder_identity(name, folder, config, preprocessing)
-        return cls(name, _load_model(name, folder), _load_tokenizer(name, folder), preprocessing, identity)
+        return cls(
+            name,
+            _load_model(name, folder, config["model_type"]),
+            _load_tokenizer(name, folder),
+            preprocessing,
+            identity,
+        )
 
     @property
     def dim(self) -> int:
@@ -86,15 +93,26 @@ class CLIPBackbone:
         """Those of the text tower, whose width is the joint space's in every released CLIP (512: 8, 768: 12)."""
         return math.gcd(self.dim, int(self._config.text_config.num_attention_heads))
 
+    def fresh_model(self) -> Any:
+        """A copy of the whole Hugging Face model, CLIPModel or XCLIPModel, every weight requiring gradient."""
+        return copy.deepcopy(self._model).requires_grad_(True).eval()
+
     def image_encoder(self) -> ImageEncoder:
+        """Raises BackboneError for an X-CLIP, whose frames look at each other."""
+        if self.family != "CLIP":
+            what = "is an X-CLIP, which cannot embed a frame on its own"
+            raise BackboneError(self.name, what, "take a CLIP, or model.method=xclip")
         vision, projection = copy.deepcopy((self._model.vision_model, self._model.visual_projection))
         return CLIPImageEncoder(vision, projection).requires_grad_(True).eval()
 
     def text_encoder(self) -> CLIPTextEncoder:
         """A fresh pretrained copy of the text tower in training precision, every weight requiring gradient."""
-        text, projection = copy.deepcopy((self._model.text_model, self._model.text_projection))
-        encoder = CLIPTextEncoder(self.name, text, projection, self._token_ids, int(self._tokenizer.eos_token_id))
-        return encoder.requires_grad_(True).eval()
+        return self.text_encoder_of(self.fresh_model())
+
+    def text_encoder_of(self, model: Any) -> CLIPTextEncoder:
+        """The text tower of a model that `fresh_model` gave, or of one with the same words; takes its modules over."""
+        end = int(self._tokenizer.eos_token_id)
+        return CLIPTextEncoder(self.name, model.text_model, model.text_projection, self._token_ids, end)
 
     @torch.no_grad()
     def embed_text(self, sentences: Sequence[str]) -> Float[Tensor, "sentences dim"]:
@@ -154,7 +172,7 @@ class CLIPBackbone:
 
     def _refuse_misplaced_end(self, tokens: Int[Tensor, "sentences tokens"]) -> None:
         """Where the network would read another token than the end of the sentence, every embedding is nonsense."""
-        pooled_id = int(self._config.text_config.eos_token_id)
+        pooled_id = _HIGHEST_ID_POOLS if self.family == "X-CLIP" else int(self._config.text_config.eos_token_id)
         pooled = tokens.amax(dim=1) if pooled_id == _HIGHEST_ID_POOLS else torch.full_like(tokens[:, 0], pooled_id)
         end = self._tokenizer.eos_token_id
         if end is None or not bool((pooled == end).all() and (tokens == end).any(dim=1).all()):
@@ -165,10 +183,10 @@ class CLIPBackbone:
             )
 
 
-def _load_model(name: str, folder: Path) -> Any:
+def _load_model(name: str, folder: Path, kind: str) -> Any:
     with _quiet():
         try:
-            model, report = CLIPModel.from_pretrained(
+            model, report = (XCLIPModel if kind == _XCLIP else CLIPModel).from_pretrained(
                 folder,
                 dtype=torch.float32,
                 use_safetensors=True,

@@ -100,7 +100,7 @@ def read_clip_config(name: str, folder: Path) -> dict[str, Any]:
     """config.json of a CLIP folder that also holds sound weights and a tokenizer. Raises BackboneError."""
     config = _read_json(name, folder / "config.json")
     kind = config.get("model_type")
-    if kind != "clip":
+    if kind not in ("clip", "xclip"):
         raise BackboneError(name, f"holds a model of type {kind!r}, not CLIP", "give a CLIP in Hugging Face format")
     for file in weight_files(name, folder):
         _refuse_damaged(name, file)
