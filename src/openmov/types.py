@@ -124,8 +124,9 @@ class ClassEmbeddings:
     """Row order."""
     vectors: Float[Tensor, "classes dim"] = field(repr=False)
     """Unit rows: mean over templates of normalised text embeddings, normalised again."""
-    by_template: Float[Tensor, "templates classes dim"] | None = field(default=None, repr=False)
-    """Text embeddings before they are normalised and averaged, for methods that do more with them than that."""
+    by_template: Float[Tensor, "templates classes width"] | None = field(default=None, repr=False)
+    """Text embeddings before they are normalised and averaged (width dim), for methods that do more with them; of a
+    network with a row of weights for each class, these rows."""
 
     def to(self, device: torch.device) -> "ClassEmbeddings":
         """The same with its tensors on `device`."""

@@ -28,16 +28,16 @@ class Bottleneck(nn.Module):
         super().__init__()
         out = width * _EXPANSION
         same = stride == 1 and channels == out
-        self.shortcut = nn.Identity() if same else nn.Sequential(_conv(channels, out, 1, stride), _norm(out))
+        self.shortcut = nn.Identity() if same else nn.Sequential(_conv(channels, out, 1, stride), Norm(out))
         self.layers = nn.Sequential(
             _conv(channels, width, 1),
-            _norm(width),
+            Norm(width),
             nn.ReLU(),
             _conv(width, width, 3, stride),
-            _norm(width),
+            Norm(width),
             nn.ReLU(),
             _conv(width, out, 1),
-            _norm(out),
+            Norm(out),
         )
 
     def forward(self, x: Float[Tensor, "batch channels height width"]) -> Float[Tensor, "batch out high wide"]:
@@ -50,7 +50,7 @@ class ResNet50(nn.Module):
     def __init__(self, width: int = 64, joining: int = 0) -> None:
         """`joining`: channels that come beside those of the stem, and twice, four, eight times as many later on."""
         super().__init__()
-        self.stem = nn.Sequential(_conv(3, width, 7, 2), _norm(width), nn.ReLU(), nn.MaxPool2d(3, 2, 1))
+        self.stem = nn.Sequential(_conv(3, width, 7, 2), Norm(width), nn.ReLU(), nn.MaxPool2d(3, 2, 1))
         self.stages = nn.ModuleList()
         channels = width
         for number, depth in enumerate(_DEPTHS):
@@ -100,9 +100,16 @@ def _conv(channels: int, out: int, size: int, stride: int = 1) -> nn.Conv2d:
     return nn.Conv2d(channels, out, size, stride, padding=size // 2, bias=False)
 
 
-def _norm(channels: int) -> nn.GroupNorm:
-    """Over 32 groups of channels, or what divides those of a narrower network."""
-    return nn.GroupNorm(math.gcd(32, channels), channels)
+class Norm(nn.GroupNorm):
+    """Over 32 groups of channels, fewer in a narrower network: at least two channels each."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__(math.gcd(32, max(1, channels // 2)), channels)
+
+    def forward(self, x: Float[Tensor, "batch channels height width"]) -> Float[Tensor, "batch channels height width"]:
+        # nn.GroupNorm refuses a single picture of one pixel, mistaking the batch for what it averages over
+        normed: Tensor = torch.group_norm(x, self.num_groups, self.weight, self.bias, self.eps)
+        return normed
 
 
 def _drawn(network: nn.Module) -> None:
