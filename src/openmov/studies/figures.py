@@ -57,7 +57,7 @@ FIGURE3 = Study(
     notes=("Accuracy of a class is its mean over training seeds.",),
 )
 
-SOUND_ALONE_OTHERS: tuple[str, ...] = ()
+SOUND_ALONE_OTHERS = ("resnet50_audio", "slowfast_audio")
 """Networks of table 7 that are trained here, from scratch."""
 
 
