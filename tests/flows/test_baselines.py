@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from openmov.api.export import export_model
 from openmov.cli import run
 from openmov.data.source import TrainingClips
+from openmov.errors import RecipeError
 from openmov.model.backbones.clip import CLIPBackbone
 from openmov.runtime.checkpoint import load_checkpoint
 from openmov.types import ClipBatch
@@ -63,6 +65,13 @@ def test_a_method_trains_resumes_and_is_measured_like_mov(
     (answer,) = json.loads(capsys.readouterr().out)["predictions"]
     assert sum(one["probability"] for one in answer["answers"]) == pytest.approx(1, abs=1e-4)
     assert {one["name"] for one in answer["answers"]} == {*BASE[:2], *NOVEL}
+
+
+def test_a_file_without_the_text_side_is_not_exported(tiny_world: TinyWorld, tmp_path: Path) -> None:
+    assert run(tiny_world.train(tmp_path / "run", *of("clip_adapter"), "--set", "training.epochs=1")) == 0
+    with pytest.raises(RecipeError, match="clip_adapter cannot be exported"):
+        export_model(tmp_path / "run", tmp_path / "model.pt2", "torch-export", labels=BASE)
+    assert not (tmp_path / "model.pt2").exists()
 
 
 def test_networks_from_scratch_answer_for_all_trained_classes_and_refuse_others(

@@ -17,6 +17,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from openmov.api.trained import Trained, open_trained
+from openmov.baselines.own_text import OwnText
 from openmov.config.schema import PredictionConfig, Recipe
 from openmov.errors import OpenMovError, RecipeError
 from openmov.model import JointModel
@@ -92,7 +93,7 @@ def export_model(
 def _exportable(trained: Trained) -> JointModel:
     """The network; refused where its answer needs class names inside it, or an encoder of another kind."""
     network = trained.network()
-    if not isinstance(network, JointModel):
+    if not isinstance(network, JointModel) or isinstance(network, OwnText):
         method = trained.wiring.recipe.model.method
         raise RecipeError("model.method", f"{method} cannot be exported", "export mov or a single modality")
     return network
