@@ -41,9 +41,14 @@ class OwnClassNames:
             return found
 
 
+def base_novel_rule(wiring: Wiring, path: NovelPath | None = None) -> BaseNovelRule:
+    """Base and novel path with the recipe's beta and temperatures, or with those of `path` on the novel one."""
+    return BaseNovelRule(wiring.tau, path or wiring.novel_path, wiring.recipe.prediction.generalised)
+
+
 def answering(wiring: Wiring, network: nn.Module, path: NovelPath | None = None) -> tuple[EmbedClasses, AnswerRule]:
     """Class names and answer rule of a network with the weights it has now; `path` replaces the recipe's novel path."""
     inner = network.model if isinstance(network, Prepared) else network
     if isinstance(inner, OwnText):
         return OwnClassNames(inner), OwnTextRule(inner, wiring.tau)
-    return wiring.class_embedder(), BaseNovelRule(wiring.tau, path or wiring.novel_path)
+    return wiring.class_embedder(), base_novel_rule(wiring, path)

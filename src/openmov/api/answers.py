@@ -87,9 +87,9 @@ class Prediction:
 class AnswerSettings:
     """How the probabilities of a vocabulary come about."""
 
-    path: Literal["base", "novel", "frozen", "own"]
-    """Equation 10; equations 11-12 (also where base and novel names stand together); CLIP's frame average alone; or
-    the similarity of a method with a text side of its own."""
+    path: Literal["base", "novel", "weighed", "frozen", "own"]
+    """Equation 10; equations 11-12 (also where base and novel names stand together); CLIP's frame average alone;
+    base and novel path weighed; or the similarity of a method with a text side of its own."""
     tau: float | None = None
     """Temperature of the base path, of the frame average, or of a method's own similarity."""
     beta: float | None = None

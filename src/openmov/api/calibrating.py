@@ -2,11 +2,11 @@
 
     base classes --a fifth plays novel--> train on four fifths --> answers for the rest --grid--> calibration.json
 
-No novel label, name or clip is touched.
+No novel label, name or clip is touched. Or tau_v alone, by entropy, after the training (`match_run`).
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -19,16 +19,23 @@ from openmov.data.source import evaluation_batches
 from openmov.data.split import pseudo_novel_split
 from openmov.errors import ManifestError, RecipeError
 from openmov.model import TrainedModel
-from openmov.prediction.calibration import Calibration, calibrate
+from openmov.prediction.calibration import Calibration, calibrate, match_entropy
 from openmov.prediction.predictor import BaseNovelRule, Recording, record
 from openmov.prediction.unknown import Thresholds, calibrate_unknown
 from openmov.runtime.atomic import write_text
 from openmov.text.vocabulary import Vocabulary
+from openmov.types import ClipBatch
 
 REHEARSAL_FOLDER = "calibration"
 """In a run folder: the run on four fifths of the base classes."""
 EVALUATION_BATCH = 32
 """Videos that are looked at together where no gradient is needed."""
+
+
+def refuse_other_methods(method: str) -> None:
+    """Raises RecipeError for a method that has neither beta nor tau_v."""
+    if method != "mov":
+        raise RecipeError("--calibrate", f"the method {method} has nothing to calibrate", "leave it out")
 
 
 def rehearsal_split(wiring: Wiring, data: TrainingData) -> Vocabulary:
@@ -38,8 +45,7 @@ def rehearsal_split(wiring: Wiring, data: TrainingData) -> Vocabulary:
     ManifestError where either part is without clips.
     """
     recipe = wiring.recipe
-    if recipe.model.method != "mov":
-        raise RecipeError("--calibrate", f"the method {recipe.model.method} has nothing to calibrate", "leave it out")
+    refuse_other_methods(recipe.model.method)
     pseudo = pseudo_novel_split(data.vocabulary, seed=recipe.training.seed)
     if not held_out(data, pseudo):
         what = f"has no readable video of the held-out base classes ({', '.join(pseudo.novel[:3])})"
@@ -84,10 +90,35 @@ def calibrate_run(
     recording = record(network, batches)
     chosen = calibrate(recording, wiring.class_embedder(), pseudo, wiring.novel_path.tau_x)
     thresholds = thresholds_of(wiring, network, recording, data, pseudo, chosen, workers=workers)
-    facts = asdict(chosen) | {"chosen": asdict(chosen.chosen), "unknown": asdict(thresholds)}
     if writes:
-        write_text(run / CALIBRATION_FILE, json.dumps(facts, indent=1, ensure_ascii=False) + "\n")
+        _write(run, chosen, thresholds)
     return chosen
+
+
+def match_run(
+    wiring: Wiring,
+    data: TrainingData,
+    checkpoint: Path,
+    batches: Iterable[ClipBatch],
+    run: Path,
+    *,
+    writes: bool = True,
+) -> Calibration:
+    """tau_v by matched entropy, from a finished training and its validation clips; the choice is written into `run`.
+
+    Validation clips are of base classes and no weight was fitted to them, though the best epoch was chosen by them.
+    """
+    recording = record(load_trained(wiring, checkpoint), batches)
+    chosen = match_entropy(recording, wiring.class_embedder(), data.vocabulary, wiring.novel_path)
+    if writes:
+        _write(run, chosen)
+    return chosen
+
+
+def _write(run: Path, chosen: Calibration, thresholds: Thresholds | None = None) -> None:
+    facts = asdict(chosen) | {"chosen": asdict(chosen.chosen)}
+    facts |= {} if thresholds is None else {"unknown": asdict(thresholds)}
+    write_text(run / CALIBRATION_FILE, json.dumps(facts, indent=1, ensure_ascii=False) + "\n")
 
 
 def thresholds_of(

@@ -80,6 +80,7 @@ def evaluate_cross(
     backbone: str | None = None,
     views: tuple[int, int] | None = None,
     features: Path | None = None,
+    changes: Sequence[str] = (),
     workers: int = 2,
     shown: bool = True,
 ) -> CrossTask:
@@ -91,7 +92,7 @@ def evaluate_cross(
     if not run_folders:
         raise RunFolderError("evaluate", "no run is given", "name at least one run folder")
     started = time.monotonic()
-    runs = open_runs(run_folders, cache_folder, backbone=backbone, views=views, features=features)
+    runs = open_runs(run_folders, cache_folder, backbone=backbone, views=views, features=features, changes=changes)
     given = load_vocabulary(vocabulary)
     names = Vocabulary((), given.names, given.prompts)
     official = official_test_ids(manifest)

@@ -82,9 +82,14 @@ def open_runs(
     backbone: str | None,
     views: tuple[int, int] | None,
     features: Path | None = None,
+    changes: Sequence[str] = (),
 ) -> tuple[LoadedRun, ...]:
-    """The runs, with other views (clips x crops) than their recipe's where asked. Raises what `load_run` does."""
-    runs = (load_run(folder, cache_folder, backbone=backbone, features=features) for folder in run_folders)
+    """The runs, with other views (clips x crops) than their recipe's where asked, and other fields of `prediction`.
+
+    Raises what `load_run` does, RecipeError for changes that are none.
+    """
+    loaded = (load_run(folder, cache_folder, backbone=backbone, features=features) for folder in run_folders)
+    runs = (run.changed(changes) for run in loaded)
     return tuple(run if views is None else run.with_views(*views) for run in runs)
 
 
@@ -111,6 +116,7 @@ def evaluate_task(
     backbone: str | None = None,
     views: tuple[int, int] | None = None,
     features: Path | None = None,
+    changes: Sequence[str] = (),
     workers: int = 2,
     shown: bool = True,
     with_page: bool = False,
@@ -118,14 +124,15 @@ def evaluate_task(
     """Measures runs of one task under the base, novel and generalised protocols; writes each run's own rows.
 
     `backbone` says where the runs' backbone lies now, if not where it lay in training; `views` (clips x crops) replaces
-    the recipe's; `features` is a folder of stored video embeddings; `with_page` says that `write_evaluation` follows.
+    the recipe's; `features` is a folder of stored video embeddings; `changes` are of the recipe's `prediction`
+    (prediction.generalised=weighed); `with_page` says that `write_evaluation` follows.
     Started by torchrun, each process looks at a part of the clips, all of them answer alike, and the first writes.
 
     Raises RunFolderError for no run, two of one method, or a page without a run of the method mov; CheckpointError,
     BackboneError, FeaturesError, ManifestError, VocabularyError, all before a video is opened.
     """
     started = time.monotonic()
-    runs = open_runs(run_folders, cache_folder, backbone=backbone, views=views, features=features)
+    runs = open_runs(run_folders, cache_folder, backbone=backbone, views=views, features=features, changes=changes)
     _refuse_misfits(runs)
     if with_page:
         _place_of_mov(runs)

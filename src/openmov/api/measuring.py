@@ -23,7 +23,7 @@ from openmov.evaluation.evaluator import evaluate
 from openmov.evaluation.result import Evaluation
 from openmov.prediction.base_novel import NovelPath
 from openmov.prediction.parts import gathered, own_part
-from openmov.prediction.predictor import BaseNovelRule, RecordedScorer, Recording, record
+from openmov.prediction.predictor import RecordedScorer, Recording, record
 from openmov.runtime.distributed import ALONE, World
 from openmov.text.vocabulary import Protocol, Vocabulary
 from openmov.types import Scorer
@@ -234,12 +234,15 @@ def _mov_rows(run: LoadedRun, recording: Recording) -> Iterator[Contender]:
     settings = run.wiring.novel_path
     plain = RecordedScorer(recording, *run.answering())
     name = "MOV" if run.wiring.recipe.model.fusion == "asymmetric" else "MOV, symmetric fusion"
-    yield Contender(name, "mov", plain, recording, _note(settings), (run,))
+    yield Contender(name, "mov", plain, recording, _note(run, settings), (run,))
     calibrated = load_calibration(run.folder.path)
     if calibrated is not None:
-        scorer = RecordedScorer(recording, embed, BaseNovelRule(run.wiring.tau, calibrated))
-        yield Contender(f"{name}, calibrated", "mov_calibrated", scorer, recording, _note(calibrated), (run,))
+        scorer = RecordedScorer(recording, embed, replace(run.rule, novel=calibrated))
+        yield Contender(f"{name}, calibrated", "mov_calibrated", scorer, recording, _note(run, calibrated), (run,))
 
 
-def _note(settings: NovelPath) -> str:
-    return f"beta {settings.beta:g}, tau_v {settings.tau_v:g}"
+def _note(run: LoadedRun, settings: NovelPath) -> str:
+    prediction = run.wiring.recipe.prediction
+    weighed = ", weighed" if prediction.generalised == "weighed" else ""
+    mixed = f", encoder weight {prediction.encoder_weight:g}" if prediction.encoder_weight < 1 else ""
+    return f"beta {settings.beta:g}, tau_v {settings.tau_v:g}{weighed}{mixed}"

@@ -25,7 +25,7 @@ from openmov.baselines.frozen_clip import FrozenCLIP, FrozenCLIPRule
 from openmov.baselines.own_text import OwnTextRule
 from openmov.config.load import change_recipe
 from openmov.config.presets import preset_of
-from openmov.config.schema import PredictionConfig, Recipe
+from openmov.config.schema import Recipe
 from openmov.data.ahead import in_order
 from openmov.data.batching import collate
 from openmov.data.examples import ExampleInputs, example_inputs
@@ -85,7 +85,7 @@ class Predictor:
         trained = open_trained(run, backbone=backbone, revision=revision)
         calibrated, recipe = trained.calibration, trained.wiring.recipe
         if calibrated is not None:
-            recipe = recipe.model_copy(update={"prediction": PredictionConfig(**asdict(calibrated))})
+            recipe = recipe.model_copy(update={"prediction": recipe.prediction.model_copy(update=asdict(calibrated))})
         changed = _with_views(change_recipe(recipe, overrides), views)
         wiring = replace(trained.wiring, recipe=changed, labels=labels).computing(device, dtype)
         return cls(
@@ -174,7 +174,10 @@ class Predictor:
             return replace(looks, tau=self._wiring.backbone.temperature)
         if not vocabulary.novel:
             return replace(looks, path="base", tau=rule.tau)
-        return replace(looks, path="novel", **asdict(rule.novel), calibrated=self._calibrated)
+        numbers = {**asdict(rule.novel), "calibrated": self._calibrated}
+        if vocabulary.base and rule.generalised == "weighed":
+            return replace(looks, path="weighed", tau=rule.tau, **numbers)
+        return replace(looks, path="novel", **numbers)
 
     def predict(
         self,

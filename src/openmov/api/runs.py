@@ -4,12 +4,13 @@ Everything is checked against what the checkpoint says of itself, so that weight
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pydantic import ValidationError
 
-from openmov.api.answering import answering
+from openmov.api.answering import answering, base_novel_rule
 from openmov.api.wiring import Wiring, wire
 from openmov.baselines import has_own_text
 from openmov.config.faults import describe
@@ -17,6 +18,7 @@ from openmov.config.load import change_recipe
 from openmov.config.schema import BackboneConfig, PredictionConfig, Recipe
 from openmov.errors import CheckpointError, RunFolderError
 from openmov.model import TrainedModel
+from openmov.model.ensembles import drawn_back
 from openmov.prediction.base_novel import NovelPath
 from openmov.prediction.predictor import AnswerRule, BaseNovelRule, EmbedClasses
 from openmov.prediction.unknown import Thresholds
@@ -53,10 +55,14 @@ class LoadedRun:
         stored = self.wiring.features if recipe == self.wiring.recipe else None
         return replace(self, wiring=replace(self.wiring, recipe=recipe, features=stored))
 
+    def changed(self, changes: Sequence[str]) -> "LoadedRun":
+        """The same run, answering in another way. Raises RecipeError for changes that are none."""
+        return replace(self, wiring=replace(self.wiring, recipe=change_recipe(self.wiring.recipe, changes)))
+
     @property
     def rule(self) -> BaseNovelRule:
         """Base and novel path with the recipe's beta and temperatures: how methods on the backbone's names answer."""
-        return BaseNovelRule(self.wiring.tau, self.wiring.novel_path)
+        return base_novel_rule(self.wiring)
 
     def answering(self, checkpoint: Path | None = None) -> tuple[EmbedClasses, AnswerRule]:
         """Class names and rule by which its embeddings answer, with the recipe's beta and temperatures.
@@ -94,10 +100,16 @@ def load_run(
 
 
 def load_trained(wiring: Wiring, checkpoint: Path) -> TrainedModel:
-    """The network with the weights of a checkpoint. Raises CheckpointError where they belong to something else."""
+    """The network with the weights of a checkpoint, its encoders drawn back where the recipe's prediction says so.
+
+    Raises CheckpointError where they belong to something else.
+    """
     network = wiring.network()
     weights, _ = load_checkpoint(checkpoint)
+    pretrained = {name: tensor.clone() for name, tensor in network.trained_state().items()}
     network.load_trained_state(weights)
+    if wiring.recipe.prediction.encoder_weight < 1:
+        network.load_trained_state(drawn_back(weights, pretrained, wiring.recipe.prediction.encoder_weight))
     return network.eval()
 
 

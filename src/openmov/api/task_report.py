@@ -7,6 +7,7 @@ Novel accuracy over epochs is measured here, afterwards, from the weights a run 
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -31,7 +32,7 @@ from openmov.evaluation.metrics import Proportion
 from openmov.evaluation.result import Evaluation, paired_difference
 from openmov.evaluation.rows import class_changes, method_row
 from openmov.prediction.base_novel import NovelPath
-from openmov.prediction.predictor import BaseNovelRule, RecordedScorer, Recording, answers_by_modality
+from openmov.prediction.predictor import RecordedScorer, Recording, answers_by_modality
 from openmov.text.vocabulary import Protocol
 from openmov.types import EXTRA_MODALITIES, Modality
 
@@ -112,7 +113,7 @@ def _curve(mov: LoadedRun, clips: TestClips, workers: int) -> EpochCurve | None:
     kept = sorted(folder for folder in mov.folder.epochs.glob("[0-9]*") if folder.is_dir())
     if not kept:
         return None
-    rule = BaseNovelRule(mov.wiring.tau, _final_settings(mov))
+    rule = replace(mov.rule, novel=_final_settings(mov))
     base, novel = [], []
     for folder in kept:
         recording = record_run(mov, clips.records, checkpoint=folder, workers=workers)
@@ -146,7 +147,7 @@ def _tau_sweep(mov: LoadedRun, recording: Recording, clips: TestClips, extra: Mo
     embed = mov.wiring.class_embedder()
 
     def accuracy(beta: float, tau_v: float) -> Proportion:
-        rule = BaseNovelRule(mov.wiring.tau, NovelPath(beta=beta, tau_x=settings.tau_x, tau_v=tau_v))
+        rule = replace(mov.rule, novel=NovelPath(beta=beta, tau_x=settings.tau_x, tau_v=tau_v))
         return measure("MOV", "mov", RecordedScorer(recording, embed, rule), recording, clips).novel.accuracy
 
     points = tuple(SweepPoint(tau_v, accuracy(settings.beta, tau_v)) for tau_v in _TAUS_V)
@@ -173,7 +174,7 @@ def _example(mov: LoadedRun, recording: Recording, clips: TestClips, record: Rec
     vocabulary = clips.vocabulary.for_protocol(protocol)
     mine = recording.take([recording.video_ids.index(record.video_id)])
     classes = mov.wiring.class_embedder()(vocabulary)
-    rule = BaseNovelRule(mov.wiring.tau, _final_settings(mov))
+    rule = replace(mov.rule, novel=_final_settings(mov))
     streams = answers_by_modality(mine.embeddings, classes, rule, mine.views)
     fused = RecordedScorer(mine, mov.wiring.class_embedder(), rule)
     (batch,) = mine.batches()

@@ -17,7 +17,7 @@ from pathlib import Path
 import torch
 
 from openmov.api.answering import answering
-from openmov.api.calibrating import calibrate_run, rehearsal_split
+from openmov.api.calibrating import calibrate_run, match_run, refuse_other_methods, rehearsal_split
 from openmov.api.shard_data import find_clips
 from openmov.api.supply import FileSupply, ShardSupply, Supply
 from openmov.api.training_data import TrainingData, load_base, write_data_facts
@@ -29,7 +29,7 @@ from openmov.data.source import Unreadable
 from openmov.errors import RecipeError
 from openmov.model import TrainedModel
 from openmov.model.execution import compile_encoders, recompute_activations
-from openmov.prediction.calibration import Calibration
+from openmov.prediction.calibration import Calibration, Method
 from openmov.prediction.predictor import RecordedScorer, record
 from openmov.runtime.checkpoint import Provenance
 from openmov.runtime.compute import choose_compute
@@ -141,7 +141,7 @@ def run_training(
     cache_folder: Path,
     features: Path | None = None,
     resume: bool = False,
-    with_calibration: bool = False,
+    with_calibration: bool | Method = False,
     shards: str | Path | None = None,
     buffer: int = DEFAULT_BUFFER,
     workers: int = 2,
@@ -149,8 +149,9 @@ def run_training(
 ) -> TrainingResult:
     """Trains into the run folder `out`; with `resume`, goes on where this run stopped, to the same weights.
 
-    With calibration, a second network of the same recipe is trained first, in `out/calibration`, on four fifths of
-    the base classes; its answers for the rest decide beta and tau_v. `workers` threads read videos; `shown` draws
+    With calibration (True, or "classes"), a second network of the same recipe is trained first, in `out/calibration`,
+    on four fifths of the base classes; its answers for the rest decide beta and tau_v. With "entropy", the validation
+    clips decide tau_v, after the training and without their labels. `workers` threads read videos; `shown` draws
     progress on stderr. Videos that cannot be read are left out, and listed in the result and in `out/data.json`.
     `features` is a folder of stored video embeddings, as `openmov prepare --features` writes it; a network that looks
     at nothing else then opens no video. With `shards`, the folder or web address of a pack, no video is opened either:
@@ -159,8 +160,9 @@ def run_training(
     Raises ManifestError, VocabularyError, RecipeError, BackboneError, FeaturesError for what is wrong with the input,
     RunFolderError where `out` holds anything else, all before anything is written there; StorageError.
     """
+    how: Method | None = "classes" if with_calibration is True else with_calibration or None
     if shards is not None:
-        _refuse_beside_shards(with_calibration, features)
+        _refuse_beside_shards(how, features)
     require_wandb(recipe.training.wandb)
     with joined_world() as world:
         _refuse_uneven_shares(recipe, world)
@@ -172,11 +174,11 @@ def run_training(
         if shards is not None:
             supply = ShardSupply(find_clips(wiring, data, shards, workers=workers), buffer)
         trainer = _Trainer(wiring, supply, resume, workers, shown and world.first, world)
-        return _prepared_and_trained(trainer, data, out, with_calibration)
+        return _prepared_and_trained(trainer, data, out, how)
 
 
-def _refuse_beside_shards(with_calibration: bool, features: Path | None) -> None:
-    if with_calibration:
+def _refuse_beside_shards(how: Method | None, features: Path | None) -> None:
+    if how == "classes":
         what = "looks at training clips as in a test, and shards hold them as in training alone"
         raise RecipeError("--calibrate", what, "leave it out, or train from the videos")
     if features is not None:
@@ -198,13 +200,15 @@ def _refuse_uneven_shares(recipe: Recipe, world: World) -> None:
         raise RecipeError("training.batch_size", what, f"make it a multiple of {world.size}")
 
 
-def _prepared_and_trained(trainer: _Trainer, data: TrainingData, out: Path, with_calibration: bool) -> TrainingResult:
+def _prepared_and_trained(trainer: _Trainer, data: TrainingData, out: Path, how: Method | None) -> TrainingResult:
     wiring, world, shown = trainer.wiring, trainer.world, trainer.shown
     RunFolder.found(out, trainer.fingerprint(data), resume=trainer.resume)
     trainer.objective(data, trainer.network())
+    if how is not None:
+        refuse_other_methods(wiring.recipe.model.method)
     prepared = trainer.supply.prepare(data, shown=shown, world=world)
     data = data.without(prepared)
-    pseudo = rehearsal_split(wiring, data) if with_calibration else None
+    pseudo = rehearsal_split(wiring, data) if how == "classes" else None
     folder = trainer.create(out, data, wiring.recipe.name)
     write_data_facts(folder, data, prepared, writes=world.first)
     chosen = None
@@ -212,7 +216,10 @@ def _prepared_and_trained(trainer: _Trainer, data: TrainingData, out: Path, with
         chosen = calibrate_run(
             wiring, data, pseudo, out, trainer.rehearse, workers=trainer.workers, shown=shown, writes=world.first
         )
-    return TrainingResult(out, trainer.train(folder, data), chosen, prepared.unreadable)
+    summary = trainer.train(folder, data)
+    if how == "entropy":
+        chosen = match_run(wiring, data, folder.best, trainer.supply.evaluation(data.val), out, writes=world.first)
+    return TrainingResult(out, summary, chosen, prepared.unreadable)
 
 
 def _validator(

@@ -49,6 +49,31 @@ DecoderName = Annotated[
     Parameter(help="Who decodes pictures: pyav, or torchcodec (an extra). [default: the recipe's]"),
 ]
 
+GeneralisedName = Annotated[
+    Literal["novel", "weighed"] | None,
+    Parameter(
+        help="Base and novel names together: all down the novel path (the paper's way), or base path and novel path "
+        "weighed by how likely the clip is of a base class. [default: the recipe's]"
+    ),
+]
+EncoderWeight = Annotated[
+    float | None,
+    Parameter(
+        name="--encoder-weight",
+        validator=Number(gte=0, lte=1),
+        help="Share of the fine-tuned weights in the flow and sound encoders, the rest being the backbone's. "
+        "[default: the recipe's, 1]",
+    ),
+]
+
+
+def with_answering(
+    generalised: str | None, encoder_weight: float | None, overrides: tuple[str, ...]
+) -> tuple[str, ...]:
+    """Changes of the recipe, those of `--generalised` and `--encoder-weight` before the others."""
+    chosen = {"prediction.generalised": generalised, "prediction.encoder_weight": encoder_weight}
+    return (*(f"{field}={value}" for field, value in chosen.items() if value is not None), *overrides)
+
 
 def with_decoder(name: str | None, overrides: tuple[str, ...]) -> tuple[str, ...]:
     """Changes of the recipe, that of `--decoder` before the others."""

@@ -16,12 +16,15 @@ from openmov.cli.options import (
     AtLeastOne,
     Cache,
     DecoderName,
+    EncoderWeight,
     Flag,
     FlowMethod,
+    GeneralisedName,
     Json,
     LimitSeconds,
     Set,
     app,
+    with_answering,
     with_decoder,
     with_flow,
 )
@@ -104,6 +107,8 @@ class NetworkAsked:
     flow: FlowMethod = None
     decoder: DecoderName = None
     cache: Cache = None
+    generalised: GeneralisedName = None
+    encoder_weight: EncoderWeight = None
     set_: Set = ()
 
 
@@ -238,13 +243,14 @@ def _background_test(
 
 
 def _choices(asked: NetworkAsked) -> Choices:
+    changes = with_answering(asked.generalised, asked.encoder_weight, asked.set_)
     return Choices(
         run=asked.run,
         backbone=asked.backbone,
         revision=asked.revision,
         modalities=asked.modalities,
         views=asked.views,
-        overrides=with_decoder(asked.decoder, with_flow(asked.flow, asked.set_)),
+        overrides=with_decoder(asked.decoder, with_flow(asked.flow, changes)),
         cache=asked.cache,
         preset=asked.preset,
         device=asked.device,

@@ -7,8 +7,32 @@ from typing import Annotated, Any, Literal
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from openmov.cli.options import Cache, FeaturesFolder, Flag, Json, Manifest, Names, RecipeName, Set, Workers, app
+from openmov.cli.options import (
+    Cache,
+    EncoderWeight,
+    FeaturesFolder,
+    Flag,
+    GeneralisedName,
+    Json,
+    Manifest,
+    Names,
+    RecipeName,
+    Set,
+    Workers,
+    app,
+    with_answering,
+)
 
+Calibrate = Annotated[
+    bool | Literal["classes", "entropy"],
+    Parameter(
+        negative="",
+        show_default=False,
+        help="classes, or nothing behind it: first hold out a fifth of the base classes as pseudo-novel, and choose "
+        "beta and tau_v there. entropy: afterwards choose tau_v so that on validation clips the frozen video is as "
+        "sure as flow and sound; needs no labels and no second training.",
+    ),
+]
 HyperParameters = Annotated[
     Literal["paper", "own"],
     Parameter(
@@ -46,7 +70,7 @@ def train(
     vocabulary: Names,
     out: Path,
     resume: Flag = False,
-    calibrate: Flag = False,
+    calibrate: Calibrate = False,
     protocol: HyperParameters = "paper",
     streamed: Streamed = Streamed(),
     cache: Cache = None,
@@ -63,8 +87,6 @@ def train(
         Run folder.
     resume
         Go on where this run stopped, to the same result as without the interruption.
-    calibrate
-        First hold out a fifth of the base classes as pseudo-novel, and choose beta and tau_v there.
     """
     from openmov.api.train import run_training
     from openmov.api.wiring import default_cache_folder
@@ -97,6 +119,8 @@ class Measurement:
     backbone: Annotated[
         str | None, Parameter(help="Where the runs' backbone lies now, if not where it lay in training.")
     ] = None
+    generalised: GeneralisedName = None
+    encoder_weight: EncoderWeight = None
 
 
 @app.command
@@ -146,7 +170,8 @@ def _how(measured: Measurement, features: Path | None, workers: int) -> dict[str
     from openmov.api.predict import parse_views
 
     views = parse_views(measured.views)
-    chosen = {"split": measured.split, "backbone": measured.backbone, "views": views}
+    changes = with_answering(measured.generalised, measured.encoder_weight, ())
+    chosen = {"split": measured.split, "backbone": measured.backbone, "views": views, "changes": changes}
     return {**chosen, "features": features, "workers": workers}
 
 

@@ -48,10 +48,9 @@ def training(result: TrainingResult, as_json: bool) -> None:
         print(f"{result.folder}: {summary.epochs} epochs in {summary.seconds:.0f} s{best}")
         if result.calibration is not None:
             chosen_settings = result.calibration.chosen
-            print(
-                f"calibrated on {result.calibration.num_clips} clips of {len(result.calibration.pseudo_novel)} "
-                f"held-out base classes: beta {chosen_settings.beta:g}, tau_v {chosen_settings.tau_v:g}"
-            )
+            clips, held = result.calibration.num_clips, len(result.calibration.pseudo_novel)
+            of = f"clips of {held} held-out base classes" if held else "validation clips, by entropy"
+            print(f"calibrated on {clips} {of}: beta {chosen_settings.beta:g}, tau_v {chosen_settings.tau_v:.3g}")
     _complain(str(one.error) for one in result.unreadable)
 
 

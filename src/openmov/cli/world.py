@@ -1,6 +1,7 @@
 """Verbs about the synthetic world that ships with the project: write it, and do the whole job on it."""
 
 from pathlib import Path
+from typing import Literal
 
 from cyclopts import App
 
@@ -19,6 +20,7 @@ def shapesav_write(
     val: NotNegative = 2,
     test: NotNegative = 8,
     seed: NotNegative = 2026,
+    scenes: Literal["motion", "sound"] | None = None,
     workers: AtLeastOne = 2,
 ) -> None:
     """Write the pool of clips: media files, manifests and base / novel splits of all tasks.
@@ -35,12 +37,15 @@ def shapesav_write(
         Test clips of each.
     seed
         Decides every scene.
+    scenes
+        ShapesAV-Scenes for this task: backgrounds go with 80 % of a class's clips, and a second list of test clips,
+        manifest-TASK-swapped.csv, has them swapped. [default: backgrounds that say nothing, and all tasks]
     workers
         Processes.
     """
     from openmov.api.shapesav import PoolSize, write_world
 
-    count = write_world(out, PoolSize(train, val, test), seed, workers=workers)
+    count = write_world(out, PoolSize(train, val, test), seed, workers=workers, scenes=scenes)
     print(f"{count} clips in {out}")
 
 

@@ -249,6 +249,11 @@ class PredictionConfig(_Section):
     """Temperature of the extra modalities in equation 11; None takes what suits the backbone (CLIP: 0.01)."""
     tau_v: PositiveFloat | None = None
     """Temperature of the frozen video in equation 11; None takes what suits the backbone (CLIP: 0.003)."""
+    generalised: Literal["novel", "weighed"] = "novel"
+    """Base and novel names together: all down the novel path (the paper's appendix C), or base path and novel path
+    weighed by how likely the clip is of a base class."""
+    encoder_weight: Fraction = 1.0
+    """Share of the fine-tuned weights in the flow and sound encoders, the rest being the backbone's: 1 as trained."""
 
 
 class Recipe(_Section):

@@ -3,17 +3,23 @@
 The novel path's weights depend on how well the backbone already knows the classes, so the paper's values suit the
 paper's backbone. Here a fifth of the *base* classes play novel: a network trained on the other four fifths answers
 for clips of classes it never saw, and the setting that answers best is taken. No novel label, name or clip is used.
+Or, without labels and without a second network, tau_v is matched by entropy (`temperatures`).
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
+from typing import Literal
 
 import torch
 
 from openmov.prediction.base_novel import NovelPath, average_views, novel_probabilities
 from openmov.prediction.predictor import EmbedClasses, Recording
+from openmov.prediction.temperatures import matched_tau_v
 from openmov.text.vocabulary import Vocabulary
+
+Method = Literal["classes", "entropy"]
+"""How beta and tau_v are chosen: both on held-out base classes; or tau_v alone, by entropy, beta staying as it is."""
 
 BETAS = (0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 1.0)
 TAUS_V = (0.1, 0.03, 0.01, 0.003, 0.001, 0.0003)
@@ -45,6 +51,17 @@ class Calibration:
     """The base classes that played novel."""
     num_clips: int
     """Clips the choice rests on."""
+    how: Method = "classes"
+    """On held-out base classes, or by matched entropy, which tries nothing and holds no class back."""
+
+
+def match_entropy(recording: Recording, embed_classes: EmbedClasses, base: Vocabulary, path: NovelPath) -> Calibration:
+    """tau_v at which the frozen video is as sure as the extras on clips of base classes that were not trained on.
+
+    `base` are the names of those classes; no label is looked at. Raises ValueError where there is no clip with both.
+    """
+    tau_v = matched_tau_v(recording.embeddings, embed_classes(base), path.tau_x)
+    return Calibration(replace(path, tau_v=tau_v), (), (), len(recording.video_ids), "entropy")
 
 
 def calibrate(

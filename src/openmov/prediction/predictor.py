@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from openmov.model.joint import num_views
 from openmov.model.similarity import class_probabilities
 from openmov.prediction.base_novel import NovelPath, average_views, base_probabilities, novel_probabilities
+from openmov.prediction.generalised import Generalised, parts_of, weighed_probabilities
 from openmov.text.vocabulary import Vocabulary
 from openmov.types import ClassEmbeddings, ClipBatch, JointEmbeddings, Modality
 
@@ -28,16 +29,24 @@ AnswerRule = Callable[[JointEmbeddings, ClassEmbeddings, Vocabulary], Float[Tens
 
 @dataclass(frozen=True)
 class BaseNovelRule:
-    """MOV's way: only base names, equation 10; otherwise every name goes down the novel path (11-12, appendix C)."""
+    """MOV's way: only base names, equation 10; otherwise every name goes down the novel path (11-12, appendix C).
+
+    Base and novel names together may instead be answered by both paths, weighed.
+    """
 
     tau: float
     """Temperature of the base path: the one of training."""
     novel: NovelPath
     """beta, tau_x and tau_v of the novel path."""
+    generalised: Generalised = "novel"
+    """What answers where base and novel names stand together."""
 
     def __call__(
         self, embeddings: JointEmbeddings, classes: ClassEmbeddings, vocabulary: Vocabulary
     ) -> Float[Tensor, "rows classes"]:
+        if vocabulary.novel and vocabulary.base and self.generalised == "weighed":
+            base, novel = parts_of(classes, vocabulary)
+            return weighed_probabilities(embeddings, base, novel, self.tau, self.novel)
         if vocabulary.novel:
             return novel_probabilities(embeddings, classes, self.novel)
         return base_probabilities(embeddings, classes, self.tau)

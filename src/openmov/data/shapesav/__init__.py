@@ -2,6 +2,7 @@
 
     vocabulary    8 shapes x 8 motions x 8 sounds -> class names, base / novel split
     scene         where the shape is at any instant
+    families      ShapesAV-Scenes: backgrounds that go with the classes
     render        scene -> pictures          sound    scene -> waveform
     pool          scenes -> media files, manifests and vocabularies on disk
 

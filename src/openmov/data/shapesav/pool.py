@@ -2,6 +2,7 @@
 
     plan_pool(...) -> which scene is which file        (pure; every task's classes occur equally often)
     write_pool(...) -> test/000123.mp4 ..., manifest-motion.csv, vocabulary-motion.json ..., pool.json
+    with scenes    -> swapped/000123.mp4 ..., manifest-motion-swapped.csv too, for the task that has them
 
 A file exists if and only if it is complete, so an interrupted pool is finished by writing it again. The manifests come
 last: a pool that has them is whole. Manifests list the clips of novel classes too: which are trained on, the vocabulary
@@ -12,9 +13,9 @@ import csv
 import io
 import json
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
@@ -22,6 +23,7 @@ from typing import Literal
 
 import numpy as np
 
+from openmov.data.shapesav.families import placed, swapped
 from openmov.data.shapesav.render import render_frames
 from openmov.data.shapesav.scene import RATE_FPS, RATE_HZ, WORLD_VERSION, Scene
 from openmov.data.shapesav.sound import render_waveform
@@ -77,19 +79,44 @@ class PoolPlan:
     """The same for testing."""
     clips: tuple[PooledScene, ...]
     """In the order of the manifests."""
+    scenes: Task | None = None
+    """The task whose classes have background families (ShapesAV-Scenes); None for the plain world of all tasks."""
+    swapped: tuple[PooledScene, ...] = ()
+    """With scenes: the test clips once more, in families of other classes."""
+
+    @property
+    def tasks(self) -> tuple[Task, ...]:
+        """Those it has manifests for."""
+        return TASKS if self.scenes is None else (self.scenes,)
+
+    @property
+    def files(self) -> tuple[PooledScene, ...]:
+        """Everything that is rendered."""
+        return self.clips + self.swapped
 
 
-def plan_pool(train_per_class: int, test_per_class: int, validation_per_class: int, seed: int) -> PoolPlan:
+def plan_pool(
+    train_per_class: int, test_per_class: int, validation_per_class: int, seed: int, scenes: Task | None = None
+) -> PoolPlan:
     """Chooses the scenes. In each split every (shape, motion) and every (shape, sound) occurs exactly the asked times.
 
     Each of the three splits draws from its own stream, so more training clips leave the test clips as they were.
+    `scenes` is a task whose classes have background families; all else of a clip is as in the plain pool. Raises
+    ValueError for counts below 0 and for a task with more classes than there are families.
     """
     counts = {"train": train_per_class, "val": validation_per_class, "test": test_per_class}
     for name, count in counts.items():
         if count < 0:
             raise ValueError(f"{name} clips per class: {count} is below 0")
-    clips = [clip for split in _SPLITS for clip in _plan_split(split, counts[split], seed)]
-    return PoolPlan(seed, train_per_class, validation_per_class, test_per_class, tuple(clips))
+    parts = {split: _plan_split(split, counts[split], seed) for split in _SPLITS}
+    again: list[PooledScene] = []
+    if scenes is not None:
+        shown = [clip.scene for clip in parts["test"]]
+        others = swapped(scenes, shown, np.random.default_rng([seed, 6]))
+        again = [PooledScene(f"swapped/{place:06d}", "test", scene) for place, scene in enumerate(others)]
+        parts = {split: _placed(scenes, clips, split, seed) for split, clips in parts.items()}
+    clips = tuple(clip for split in _SPLITS for clip in parts[split])
+    return PoolPlan(seed, train_per_class, validation_per_class, test_per_class, clips, scenes, tuple(again))
 
 
 def write_pool(
@@ -102,15 +129,17 @@ def write_pool(
     """
     _claim(folder, plan)
     report = progress or (lambda done, total: None)
-    missing = [clip for clip in plan.clips if not (folder / clip.path).exists()]
-    done, total = len(plan.clips) - len(missing), len(plan.clips)
+    missing = [clip for clip in plan.files if not (folder / clip.path).exists()]
+    done, total = len(plan.files) - len(missing), len(plan.files)
     report(done, total)
     for count in _written(folder, missing, workers):
         done += count
         report(done, total)
-    for task in TASKS:
+    for task in plan.tasks:
         write_text(folder / f"vocabulary-{task}.json", _vocabulary(task))
-        write_text(folder / f"manifest-{task}.csv", _manifest(task, plan))
+        if plan.swapped:
+            write_text(folder / f"manifest-{task}-swapped.csv", _manifest(task, plan.swapped))
+        write_text(folder / f"manifest-{task}.csv", _manifest(task, plan.clips))
 
 
 def write_scene(folder: Path, clip: PooledScene) -> None:
@@ -129,6 +158,12 @@ def _plan_split(split: Split, per_class: int, seed: int) -> list[PooledScene]:
     return [PooledScene(f"{split}/{place:06d}", split, scenes[i]) for place, i in enumerate(order)]
 
 
+def _placed(task: Task, clips: list[PooledScene], split: Split, seed: int) -> list[PooledScene]:
+    rng = np.random.default_rng([seed, 5, _SPLITS.index(split)])
+    scenes = placed(task, [clip.scene for clip in clips], rng)
+    return [replace(clip, scene=scene) for clip, scene in zip(clips, scenes, strict=True)]
+
+
 def _couples(per_class: int, rng: np.random.Generator) -> list[tuple[str, str]]:
     """`per_class` rounds, each pairing the 8 motions with the 8 sounds one to one; 8 rounds make every pair once."""
     couples = []
@@ -144,7 +179,8 @@ def _claim(folder: Path, plan: PoolPlan) -> None:
     """Writes `pool.json`, or checks that it is this very pool's."""
     path = folder / "pool.json"
     counts = {"train": plan.train_per_class, "val": plan.validation_per_class, "test": plan.test_per_class}
-    text = json.dumps({"generator": _GENERATOR, "seed": plan.seed, "clips_per_class": counts}, indent=2) + "\n"
+    facts = {"generator": _GENERATOR, "seed": plan.seed, "clips_per_class": counts}
+    text = json.dumps(facts if plan.scenes is None else {**facts, "scenes": plan.scenes}, indent=2) + "\n"
     if not path.exists():
         write_text(path, text)
     elif path.read_text(encoding="utf-8") != text:
@@ -170,12 +206,12 @@ def _written(folder: Path, clips: list[PooledScene], workers: int) -> Iterator[i
             processes.shutdown(cancel_futures=True)
 
 
-def _manifest(task: Task, plan: PoolPlan) -> str:
+def _manifest(task: Task, clips: Sequence[PooledScene]) -> str:
     """CSV of id, path, label, split; paths relative to the manifest's folder."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["id", "path", "label", "split"])
-    for clip in plan.clips:
+    for clip in clips:
         name = label(task, clip.scene.shape, clip.scene.motion, clip.scene.sound)
         writer.writerow([clip.id, clip.path, name, clip.split])
     return text.getvalue()

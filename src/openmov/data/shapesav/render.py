@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Float32, Float64, UInt8
 from numba import njit
 
+from openmov.data.shapesav.families import family_pattern
 from openmov.data.shapesav.scene import SIZE_PX, Scene, frame_times, poses
 
 _RGB = {
@@ -42,17 +43,20 @@ def render_at(scene: Scene, seconds: Float64[np.ndarray, " time"]) -> UInt8[np.n
     colour = np.array(_RGB[scene.colour], dtype=np.float32)
     frames: UInt8[np.ndarray, "time height width 3"]
     phases = np.random.default_rng([scene.seed, 4]).uniform(0, 2 * np.pi, 2)
-    frames = _paint(background(scene.seed), distance_table(scene.shape), colour, phases, poses(scene, seconds))
+    backdrop = background(scene.seed, scene.family)
+    frames = _paint(backdrop, distance_table(scene.shape), colour, phases, poses(scene, seconds))
     return frames
 
 
-def background(seed: int) -> Float32[np.ndarray, "height width 3"]:
-    """A mostly grey backdrop of smooth patches and fine grain, 10-170."""
+def background(seed: int, family: int | None = None) -> Float32[np.ndarray, "height width 3"]:
+    """A mostly grey backdrop of smooth patches and fine grain, 10-170; in a family, with its tint and grating."""
     rng = np.random.default_rng([seed, 2])
     smooth, coarse = _enlarge(5), _enlarge(32)
     patches = rng.uniform(30, 135, (5, 5)) + rng.uniform(-18, 18, (3, 5, 5))
     grain = coarse @ rng.normal(0, 11, (32, 32)) @ coarse.T + rng.normal(0, 4, (SIZE_PX, SIZE_PX))
     picture = np.moveaxis(smooth @ patches @ smooth.T + grain, 0, -1)
+    if family is not None:
+        picture = picture + family_pattern(family, np.random.default_rng([seed, 7]))
     return np.ascontiguousarray(np.clip(picture, 10, 170), dtype=np.float32)
 
 

@@ -48,6 +48,8 @@ class Scene:
     """One of `vocabulary.SOUNDS`."""
     seed: int
     """Decides the nuisances; the same seed gives the same ones whatever the motion and sound."""
+    family: int | None = None
+    """Background family (`families`); None for the plain world's backdrop, which says nothing."""
 
 
 def frame_times() -> Float64[np.ndarray, " time"]:
