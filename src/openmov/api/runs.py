@@ -106,10 +106,11 @@ def load_trained(wiring: Wiring, checkpoint: Path) -> TrainedModel:
     """
     network = wiring.network()
     weights, _ = load_checkpoint(checkpoint)
-    pretrained = {name: tensor.clone() for name, tensor in network.trained_state().items()}
-    network.load_trained_state(weights)
-    if wiring.recipe.prediction.encoder_weight < 1:
-        network.load_trained_state(drawn_back(weights, pretrained, wiring.recipe.prediction.encoder_weight))
+    share = wiring.recipe.prediction.encoder_weight
+    pretrained = {name: tensor.clone() for name, tensor in network.trained_state().items()} if share < 1 else {}
+    network.load_trained_state(weights)  # refuses those of another model
+    if share < 1:
+        network.load_trained_state(drawn_back(weights, pretrained, share))
     return network.eval()
 
 
