@@ -9,6 +9,7 @@ Knows nothing of networks, clips or files.
 """
 
 import os
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,6 +24,9 @@ from openmov.errors import OpenMovError
 _CPU = torch.device("cpu")
 _PATIENCE = timedelta(hours=12)
 """How long a process waits for another that lives; one that died is noticed at once. Preparing data may take long."""
+_GOODBYE_SECONDS = 0.1
+"""For the group's threads to let go of the last tensors. torch's caches keep a group alive that shares of a network
+were sent through; a thread of it that then meets the end of the interpreter aborts the process."""
 _BUCKET_ELEMENTS = 1 << 24
 """Tensors are sent together up to this size (64 MB in single precision): few messages, little memory."""
 
@@ -131,6 +135,7 @@ def joined_world() -> Iterator[World]:
     finally:
         if ours:
             dist.destroy_process_group()
+            time.sleep(_GOODBYE_SECONDS)
 
 
 def _own_device() -> torch.device:
