@@ -26,7 +26,8 @@ LABELS = (BASE[0], BASE[1], NOVEL[0])
 @pytest.fixture(scope="module")
 def shared(tiny_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("given") / "model"
-    assert run(["share", str(tiny_run), "--out", str(out), "--licence", "cc-by-4.0"]) == 0
+    unmeasured = shutil.copytree(tiny_run, out.with_name("run"), ignore=shutil.ignore_patterns("results"))
+    assert run(["share", str(unmeasured), "--out", str(out), "--licence", "cc-by-4.0"]) == 0
     return out
 
 
