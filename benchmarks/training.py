@@ -5,7 +5,7 @@
 Steps: one optimiser step (forward, backward, AdamW) of a MOV over a ViT-B/16 of random weights, 16 frames of 224 x 224
 with as many of flow (one clip) or with a spectrogram of 128 x 800 (two clips); with --quick, 3 frames with flow, and
 one clip, once, with sound, in which the pass of AdamW over the weights weighs twice as much. What is left out with
-stored embeddings is the frozen video encoder alone: decoding its frames, which storing saves too, is counted for neither.
+stored embeddings is the frozen video encoder alone: decoding its frames, which storing saves too, counts for neither.
 Heads: the whole loop (reading, logging and checkpoints too) on a video head over stored embeddings, which opens no
 video. World: clips of ShapesAV, the tiny CLIP, caches filled: data-wait share, and two processes of one thread beside
 one; --quick leaves this section out, unless it is the one asked for. All rivals of a section take turns in one run on
