@@ -55,15 +55,12 @@ class OwnText(Protocol):
         ...
 
 
-class OwnTextModel(FineTuned):
-    """Cosine similarity and cross-entropy; a subclass says what its class names and its embeddings are."""
-
-    def classes(self, vocabulary: Vocabulary, clips: Sequence[str] = ()) -> ClassEmbeddings:
-        raise NotImplementedError
+class BySimilarity:
+    """The softmax of a similarity, and its cross-entropy: how every network answers that has one."""
 
     def similarity(self, embeddings: JointEmbeddings, classes: ClassEmbeddings) -> Float[Tensor, "rows classes"]:
         """Cosine of every clip with every name."""
-        return class_similarity(embeddings.fused[Modality.VIDEO], classes)
+        raise NotImplementedError
 
     def probabilities(
         self, embeddings: JointEmbeddings, classes: ClassEmbeddings, tau: float
@@ -74,6 +71,17 @@ class OwnTextModel(FineTuned):
         self, embeddings: JointEmbeddings, classes: ClassEmbeddings, targets: Int[Tensor, "rows"], tau: float
     ) -> Float[Tensor, "rows"]:
         return F.cross_entropy(self.similarity(embeddings, classes) / tau, targets, reduction="none")
+
+
+class OwnTextModel(BySimilarity, FineTuned):
+    """Cosine similarity and cross-entropy; a subclass says what its class names and its embeddings are."""
+
+    def classes(self, vocabulary: Vocabulary, clips: Sequence[str] = ()) -> ClassEmbeddings:
+        raise NotImplementedError
+
+    def similarity(self, embeddings: JointEmbeddings, classes: ClassEmbeddings) -> Float[Tensor, "rows classes"]:
+        """Cosine of every clip with every name."""
+        return class_similarity(embeddings.fused[Modality.VIDEO], classes)
 
 
 class TrainedNames(nn.Module):

@@ -14,12 +14,12 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from transformers import XCLIPConfig, XCLIPModel
 
 from openmov.baselines import Parts
-from openmov.baselines.own_text import TrainedNames
+from openmov.baselines.own_text import BySimilarity, TrainedNames
 from openmov.errors import RecipeError
 from openmov.model.backbones.clip import CLIPBackbone
 from openmov.model.joint import head_count, num_views
@@ -31,7 +31,7 @@ _NAMES_AND_CLIPS = 4096
 """Adapted at a time where no gradient is needed."""
 
 
-class XCLIP(TrainedModel):
+class XCLIP(BySimilarity, TrainedModel):
     """`xclip`. Raises RecipeError for a backbone that is neither CLIP nor X-CLIP, and for other frames than it has."""
 
     def __init__(self, parts: Parts) -> None:
@@ -74,16 +74,6 @@ class XCLIP(TrainedModel):
         size = len(clips) if torch.is_grad_enabled() else max(1, _NAMES_AND_CLIPS // len(names))
         parts = zip(torch.split(clips, max(size, 1)), torch.split(embeddings.context, max(size, 1)), strict=True)
         return torch.cat([self._adapted_similarity(some, context, names) for some, context in parts])
-
-    def probabilities(
-        self, embeddings: JointEmbeddings, classes: ClassEmbeddings, tau: float
-    ) -> Float[Tensor, "rows classes"]:
-        return torch.softmax(self.similarity(embeddings, classes) / tau, dim=-1)
-
-    def losses(
-        self, embeddings: JointEmbeddings, classes: ClassEmbeddings, targets: Int[Tensor, "rows"], tau: float
-    ) -> Float[Tensor, "rows"]:
-        return F.cross_entropy(self.similarity(embeddings, classes) / tau, targets, reduction="none")
 
     def _adapted_similarity(
         self, clips: Float[Tensor, "rows dim"], context: Float[Tensor, "rows tokens dim"], names: Float[Tensor, "n dim"]
