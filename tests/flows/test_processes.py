@@ -49,8 +49,8 @@ class FewFlows(TinyClips):
 class Layered(Selective):
     """The same weights in a list of layers, which FSDP2 brings together one by one."""
 
-    def __init__(self) -> None:
-        super().__init__(dropout=0.0)
+    def __init__(self, dropout: float = 0.0) -> None:
+        super().__init__(dropout=dropout)
         self.layers = nn.ModuleList([self.head, self.flow_encoder])
         del self.head, self.flow_encoder
 
@@ -71,12 +71,13 @@ def run(
     epochs: int = 3,
     parallel: str = "replicate",
     clip: float | None = None,
+    dropout: float = 0.0,
 ) -> None:
     config = tiny_config(epochs=epochs, micro_batch_size=3, modality_dropout=0.0, parallel=parallel, gradient_clip=clip)
     if world.first:
         tiny_folder(path, resume=resume)
     world.wait()
-    net = Layered()
+    net = Layered(dropout)
     if not world.first:
         for weight in net.trained_state().values():
             weight.fill_(3.0)  # the first process decides where all begin
