@@ -6,6 +6,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from io import FileIO
 from pathlib import Path
 from random import Random
 
@@ -19,6 +21,7 @@ from openmov.runtime.run_folder import RunFolder
 from openmov.training import saving
 from openmov.training.loop import train
 from openmov.training.reading import ClipSource
+from small_disk import small_disk
 from tiny_training import (
     PROVENANCE,
     Killed,
@@ -203,6 +206,49 @@ def test_a_disk_that_fills_up_keeps_the_last_checkpoint(
             run(path, TinyClips(CLIPS))
     run(path, TinyClips(CLIPS), resume=True)
     assert_same_run(path, straight)
+
+
+def test_curves_on_a_disk_that_is_really_full_end_the_training_in_one_line(tmp_path: Path, straight: RunFolder) -> None:
+    path = tmp_path / "run"
+    tiny_folder(path)
+    with small_disk(path / "tensorboard", 4096) as disk, pytest.raises(StorageError, match="no space left") as caught:
+        (disk / "ballast").write_bytes(bytes(4096))
+        run(path, TinyClips(CLIPS), resume=True)
+    assert "tensorboard/events.out" in str(caught.value)
+    run(path, TinyClips(CLIPS), resume=True)
+    assert_same_run(path, straight)
+
+
+@pytest.mark.parametrize("epoch", [0, 1])
+@pytest.mark.parametrize("spare_bytes", [0, 4096], ids=["no line fits", "lines fit, and no checkpoint"])
+def test_a_disk_that_is_really_full_keeps_the_last_checkpoint(
+    tmp_path: Path, straight: RunFolder, epoch: int, spare_bytes: int
+) -> None:
+    epochs = iter(range(9))
+
+    def filling(model: TinyNet) -> float:
+        if next(epochs) == epoch:
+            fill(disk / "ballast", spare_bytes)
+        return validation(model)
+
+    with small_disk(tmp_path / "disk", 1_000_000) as disk:
+        path = disk / "run"
+        with pytest.raises(StorageError, match="no space left") as caught:
+            run(path, TinyClips(CLIPS), checkpoint_seconds=0.0, validate=filling)
+        assert "\n" not in str(caught.value)
+        assert load_checkpoint(path / "checkpoints/last")[1].step >= 3 * epoch + 1
+        (disk / "ballast").unlink()
+        run(path, TinyClips(CLIPS), resume=True)
+        assert_same_run(path, straight)
+
+
+def fill(ballast: Path, spare_bytes: int) -> None:
+    """Takes all the room there is but so many bytes."""
+    with FileIO(ballast, "a") as file:
+        with suppress(OSError):
+            while file.write(bytes(4096)) == 4096:
+                pass
+        file.truncate(file.tell() - spare_bytes)
 
 
 _PROGRAM = """

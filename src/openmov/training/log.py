@@ -1,8 +1,8 @@
 """What a training says of itself: `metrics.jsonl` (one object a step, one an epoch) and the same as TensorBoard curves.
 
 A line is handed to the operating system before the step it tells of is taken, so a kill loses none; what a checkpoint
-does not yet count is cut off when training resumes, so none is there twice. Ctrl-C never falls into tensorboardX: its
-queue, interrupted halfway, loses the word to stop, and closing it would wait for ever.
+does not yet count is cut off when training resumes, so none is there twice. A Ctrl-C waits until a line is whole. A
+disk that is full ends the training, whether it is the lines or the curves that no longer fit.
 """
 
 import errno
@@ -13,11 +13,10 @@ from io import FileIO
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from tensorboardX import SummaryWriter
-
 from openmov.errors import RunFolderError
 from openmov.runtime.atomic import storage_errors
 from openmov.runtime.run_folder import RunFolder
+from openmov.training.event_file import EventFile, event_file
 from openmov.training.interrupts import interrupts_deferred
 from openmov.training.wandb_curves import Curves, NoCurves
 
@@ -44,7 +43,7 @@ class NoLog:
 class MetricsLog:
     """Appends to the metrics of a run; make it with `open_log`."""
 
-    def __init__(self, path: Path, lines: FileIO, curves: SummaryWriter, elsewhere: Curves) -> None:
+    def __init__(self, path: Path, lines: FileIO, curves: EventFile, elsewhere: Curves) -> None:
         self._path = path
         self._lines = lines
         self._curves = curves
@@ -61,8 +60,7 @@ class MetricsLog:
                 raise OSError(errno.ENOSPC, "half a line written")
             drawn = {name: value for name, value in record.items() if name not in ("step", "epoch")}
             numbers = {name: value for name, value in drawn.items() if value is not None}
-            for name, value in numbers.items():
-                self._curves.add_scalar(name, value, step)
+            self._curves.add(numbers, step)
             self._elsewhere.add(numbers, step)
         return self._lines.tell()
 
@@ -83,13 +81,7 @@ def open_log(
         if lines.tell() < num_bytes:
             what = f"is shorter ({lines.tell()} bytes) than its checkpoint says ({num_bytes})"
             raise RunFolderError(folder.metrics, what, "restore the file, or train anew in another folder")
-        with storage_errors(folder.tensorboard):
+        with storage_errors(folder.metrics):
             lines.truncate(num_bytes)
-            with interrupts_deferred():
-                curves = SummaryWriter(str(folder.tensorboard), purge_step=step + 1, flush_secs=30)
-        try:
-            with elsewhere or nullcontext(NoCurves()) as more:
-                yield MetricsLog(folder.metrics, lines, curves, more)
-        finally:
-            with interrupts_deferred():
-                curves.close()
+        with event_file(folder.tensorboard, step + 1) as curves, elsewhere or nullcontext(NoCurves()) as more:
+            yield MetricsLog(folder.metrics, lines, curves, more)

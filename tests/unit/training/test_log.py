@@ -4,13 +4,14 @@ import errno
 import json
 import os
 import signal
+from collections.abc import Mapping
 from io import FileIO
 from pathlib import Path
 
 import pytest
-from tensorboardX import SummaryWriter
 
 from openmov.errors import RunFolderError, StorageError
+from openmov.training.event_file import EventFile
 from openmov.training.log import open_log
 from tiny_training import metrics_of, tiny_folder
 
@@ -59,11 +60,11 @@ def test_a_full_disk_is_a_storage_error(tmp_path: Path, monkeypatch: pytest.Monk
 def test_ctrl_c_never_falls_into_the_curves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder, drawn = tiny_folder(tmp_path / "run"), []
 
-    def add_scalar(self: SummaryWriter, name: str, value: float, step: int) -> None:
+    def add(self: EventFile, numbers: Mapping[str, float], step: int) -> None:
         os.kill(os.getpid(), signal.SIGINT)
-        drawn.append(name)
+        drawn.extend(numbers)
 
-    monkeypatch.setattr(SummaryWriter, "add_scalar", add_scalar)
+    monkeypatch.setattr(EventFile, "add", add)
     with open_log(folder, 0, 0) as log, pytest.raises(KeyboardInterrupt):
         log.write({"step": 1, "loss": 0.5, "learning_rate": 0.1}, 1)
     assert drawn == ["loss", "learning_rate"]
