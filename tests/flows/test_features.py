@@ -28,6 +28,7 @@ from tiny_training import PROVENANCE, metrics_of
 from tiny_world import COUNTS, TinyWorld
 
 VIDEO_ONLY = ("model.method=video_only", "model.modalities=[video]")
+WITH_SOUND = ("model.modalities=[video,audio]",)
 WITH_FLOW = ("model.modalities=[video,flow]", "flow.tvl1.num_scales=1")
 FRAMES = 4
 BF16_TOLERANCE = 0.01
@@ -70,7 +71,7 @@ class TestSameLosses:
         monkeypatch.setattr(wiring_module, "ENCODER_CHUNK", FRAMES)
 
     @pytest.mark.usefixtures("a_view_at_a_time")
-    @pytest.mark.parametrize("changes", [VIDEO_ONLY, WITH_FLOW], ids=["video", "video and flow"])
+    @pytest.mark.parametrize("changes", [VIDEO_ONLY, WITH_FLOW, WITH_SOUND], ids=["video", "and flow", "and sound"])
     def test_losses_without_the_video_encoder_are_bit_identical_to_those_on_the_fly(
         self, tiny_world: TinyWorld, features: Path, tmp_path: Path, changes: Sequence[str]
     ) -> None:
@@ -137,6 +138,18 @@ def test_the_same_run_comes_of_the_cache(tiny_world: TinyWorld, features: Path, 
 
 
 class TestRefused:
+    def test_a_flipped_bit_is_named_and_not_trained_on(
+        self, tiny_world: TinyWorld, features: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        damaged = Path(shutil.copytree(features, tmp_path / "damaged"))
+        content = bytearray((damaged / "train-0.bin").read_bytes())
+        content[0] ^= 1  # of a base class: those of novel ones are never read
+        (damaged / "train-0.bin").write_bytes(content)
+        assert run([*tiny_world.train(tmp_path / "run", *settings(*VIDEO_ONLY)), "--features", str(damaged)]) == 2
+        line = capsys.readouterr().err.splitlines()[-1]
+        assert str(damaged / "train-0.bin") in line
+        assert "holds other bytes for clips/" in line
+
     def test_another_backbone_is_refused_naming_both(
         self, tiny_world: TinyWorld, features: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:

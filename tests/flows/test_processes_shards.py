@@ -1,6 +1,5 @@
-"""Shards streamed by a job of two processes, and a streaming training killed at a random step: the same clips and bits."""
+"""Shards streamed by a job of two processes, or killed at a random step and streamed again: the same clips and bits."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from random import Random
 
@@ -59,10 +58,6 @@ def arguments(world: TinyWorld, packed: Path, out: Path, *more: str, seconds: fl
     return [str(seconds), f"{out}-seen", *asked]
 
 
-def weights(out: Path) -> dict[str, torch.Tensor]:
-    return load_checkpoint(out / "checkpoints/last")[0]
-
-
 def assert_same_bits(out: Path, straight: Path) -> None:
     assert metrics_of(RunFolder.open(out)) == metrics_of(RunFolder.open(straight))
     for read in (load_resume_state, lambda folder: load_checkpoint(folder)[0]):
@@ -97,8 +92,11 @@ def test_two_processes_stream_every_clip_once_and_learn_what_one_learns(
     assert sorted(halves[0] + halves[1]) == sorted(seen(straight[1], 0))
     two, one = metrics_of(RunFolder.open(straight[2])), metrics_of(RunFolder.open(straight[1]))
     assert len(one) == 12
-    for mine, theirs in zip(two, one, strict=True):
-        assert mine == pytest.approx(theirs, abs=TOLERANCE)
+    for line, expected in zip(two, one, strict=True):
+        assert line == pytest.approx(expected, abs=TOLERANCE)
+    # two clips a forward pass in both: the sums are of the same two numbers, and equal to the bit
+    mine, theirs = (load_checkpoint(straight[size] / "checkpoints/last")[0] for size in (2, 1))
+    assert all(torch.equal(mine[key], theirs[key]) for key in theirs)
 
 
 @pytest.mark.parametrize("size", [1, 2])
@@ -113,11 +111,3 @@ def test_killed_at_a_random_step_and_gone_on_to_the_same_bits(
     said = run_job(PROGRAM, arguments(tiny_world, packed, out, "--resume"), size)
     assert [code for code, _ in said] == [0] * size, said
     assert_same_bits(out, straight[size])
-
-
-def test_a_run_of_another_number_of_processes_is_near_and_not_the_same(straight: dict[int, Path]) -> None:
-    apart: Sequence[float] = [
-        float((mine - theirs).abs().max())
-        for mine, theirs in zip(weights(straight[1]).values(), weights(straight[2]).values(), strict=True)
-    ]
-    assert 0 < max(apart) < 1e-3

@@ -4,14 +4,18 @@
     videos.json      ids and content hashes of the videos, in the order of the rows
     train-0.bin ...  one file a seeded view: (videos, time, dim)
     test.bin         all views of a test: (videos, views, time, dim)
+    train-0.crc ...  a checksum a row of each of them: (videos,)
 
 An epoch of training looks at one seed, so its rows lie in one file. Written whole or not at all; a folder that was made
 with another backbone, other views or another precision is refused, and so is one whose video has since become another
-file. Knows no network and opens no video.
+file. Every row is compared with its checksum each time it is read: opening a folder looks at no row. Knows no network
+and opens no video.
 """
 
 import functools
+import hashlib
 import json
+import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
@@ -20,17 +24,20 @@ from typing import Any, BinaryIO
 
 import numpy as np
 import torch
-from jaxtyping import Float32
+from jaxtyping import Float32, UInt32
 
 from openmov.data.records import Record
 from openmov.errors import FeaturesError
 from openmov.modalities.cache import content_hash
-from openmov.modalities.frozen import BYTES, DTYPES, Precision, Stored, embeddings_of
+from openmov.modalities.frozen import DTYPES, Precision, Stored, embeddings_of
 from openmov.runtime.atomic import atomic_folder, storage_errors
 
 FEATURES_FILE, VIDEOS_FILE = "features.json", "videos.json"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 _ANEW = "make them anew with openmov prepare --features"
+_DIGEST_BYTES = 16
+_CHECKSUM = np.dtype("<u4")
+Checksums = UInt32[np.ndarray, "rows"]
 
 
 @dataclass(frozen=True)
@@ -99,13 +106,15 @@ class StoredFeatures:
     """Hash of every video's bytes."""
     arrays: Mapping[str, Stored] = field(repr=False)
     """By file, mapped into memory."""
+    checksums: Mapping[str, Checksums] = field(repr=False)
+    """By file, of its rows."""
 
     def training(self, video_ids: Sequence[str], seed: int) -> Float32[torch.Tensor, "batch time dim"] | None:
-        """One seeded view of each; None where one of them is not there."""
+        """One seeded view of each; None where one of them is not there. Raises FeaturesError naming a damaged row."""
         return self._take(f"train-{seed}.bin", video_ids, training=True)
 
     def test(self, video_ids: Sequence[str]) -> Float32[torch.Tensor, "batch views time dim"] | None:
-        """All views of a test of each; None where one of them is not there."""
+        """All views of a test of each; None where one of them is not there. Raises FeaturesError likewise."""
         return self._take("test.bin", video_ids, training=False)
 
     def holds(self, video_id: str, *, training: bool) -> bool:
@@ -124,27 +133,42 @@ class StoredFeatures:
             places = [rows[video_id] for video_id in video_ids]
         except KeyError:
             return None
-        return embeddings_of(np.take(self.arrays[name], places, axis=0))
+        taken = np.take(self.arrays[name], places, axis=0)
+        checksums = self.checksums[name]
+        for video_id, place, row in zip(video_ids, places, taken, strict=True):
+            if checksum(name, video_id, row) != checksums[place]:
+                what = f"holds other bytes for {video_id} than were written"
+                raise FeaturesError(self.folder / name, what, "copy the folder anew, or " + _ANEW)
+        return embeddings_of(taken)
 
 
 def open_features(folder: Path, asked: FeatureFacts) -> StoredFeatures:
     """Features for a recipe. Raises FeaturesError where there are none, or they were made for another."""
-    facts, counts = _read_facts(folder)
+    facts, counts, digest = _read_facts(folder)
     facts.require(asked, folder)
     try:
-        videos = json.loads((folder / VIDEOS_FILE).read_text(encoding="utf-8"))
+        content = (folder / VIDEOS_FILE).read_bytes()
+        if _digest(content) != digest:
+            raise _damaged(folder / VIDEOS_FILE)
+        videos = json.loads(content)
         rows = {part == "train": {one: row for row, (one, _) in enumerate(videos[part])} for part in _PARTS}
         contents = {one: content for part in _PARTS for one, content in videos[part]}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise _damaged(folder / VIDEOS_FILE) from error
     if {part: len(rows[part == "train"]) for part in _PARTS} != counts:
         raise _damaged(folder / VIDEOS_FILE)
-    arrays = {
-        name: _mapped(folder / name, (counts[part], *facts.shape(training=part == "train")), facts.precision)
-        for part in _PARTS
-        for name in _files(facts, training=part == "train")
-    }
-    return StoredFeatures(folder, facts, rows, contents, arrays)
+    arrays, checksums = {}, {}
+    for part in _PARTS:
+        shape, kind = facts.shape(training=part == "train"), DTYPES[facts.precision]
+        for name in _files(facts, training=part == "train"):
+            arrays[name] = _mapped(folder / name, (counts[part], *shape), kind)
+            checksums[name] = _mapped(folder / _checksums_of(name), (counts[part],), _CHECKSUM)
+    return StoredFeatures(folder, facts, rows, contents, arrays, checksums)
+
+
+def checksum(name: str, video_id: str, row: Stored) -> int:
+    """CRC-32 of a row's bytes as they lie on disk, begun with its place: a row in another's place is found too."""
+    return zlib.crc32(row.data, zlib.crc32(f"{name}\0{video_id}".encode()))
 
 
 class FeatureWriter:
@@ -160,8 +184,12 @@ class FeatureWriter:
         names, one = _files(self._facts, training=training), (self._facts.num_frames, self._facts.dim)
         assert len(views) == (len(names) if training else self._facts.shape(training=False)[0])
         assert all(view.shape == one and view.dtype == DTYPES[self._facts.precision] for view in views)
-        for number, view in enumerate(views):
-            self._files[names[number] if training else names[0]].write(np.ascontiguousarray(view).tobytes())
+        rows = views if training else [np.stack(views)]
+        for name, row in zip(names, rows, strict=True):
+            row = np.ascontiguousarray(row)
+            self._files[name].write(row.tobytes())
+            found = np.array(checksum(name, video_id, row), _CHECKSUM)
+            self._files[_checksums_of(name)].write(found.tobytes())
         self.videos["train" if training else "test"].append((video_id, content))
 
 
@@ -170,12 +198,15 @@ def write_features(folder: Path, facts: FeatureFacts) -> Iterator[FeatureWriter]
     """Fills a folder anew: it appears whole when the block is done, in place of an older one. Raises StorageError."""
     with atomic_folder(folder) as made, storage_errors(folder):
         with ExitStack() as files:
-            names = [*_files(facts, training=True), *_files(facts, training=False)]
+            data = [*_files(facts, training=True), *_files(facts, training=False)]
+            names = [*data, *map(_checksums_of, data)]
             writer = FeatureWriter(facts, {name: files.enter_context((made / name).open("wb")) for name in names})
             yield writer
-        (made / VIDEOS_FILE).write_text(json.dumps(writer.videos, ensure_ascii=False), encoding="utf-8")
+        videos = json.dumps(writer.videos, ensure_ascii=False).encode()
+        (made / VIDEOS_FILE).write_bytes(videos)
         counts = {part: len(writer.videos[part]) for part in _PARTS}
         header = {"format_version": FORMAT_VERSION, "facts": asdict(facts), "videos": counts}
+        header["videos_digest"] = _digest(videos)
         (made / FEATURES_FILE).write_text(json.dumps(header, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
@@ -186,7 +217,16 @@ def _files(facts: FeatureFacts, *, training: bool) -> list[str]:
     return [f"train-{seed}.bin" for seed in facts.seeds] if training else ["test.bin"]
 
 
-def _read_facts(folder: Path) -> tuple[FeatureFacts, dict[str, int]]:
+def _checksums_of(name: str) -> str:
+    return str(Path(name).with_suffix(".crc"))
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.blake2b(content, digest_size=_DIGEST_BYTES).hexdigest()
+
+
+def _read_facts(folder: Path) -> tuple[FeatureFacts, dict[str, int], str]:
+    """The facts, how many videos there are of each part, and the digest of their list."""
     path = folder / FEATURES_FILE
     try:
         header = json.loads(path.read_text(encoding="utf-8"))
@@ -195,24 +235,24 @@ def _read_facts(folder: Path) -> tuple[FeatureFacts, dict[str, int]]:
             raise FeaturesError(path, what, _ANEW)
         said = header["facts"]
         facts = FeatureFacts(**{**said, "test_views": tuple(said["test_views"])})
-        return facts, {part: int(header["videos"][part]) for part in _PARTS}
+        return facts, {part: int(header["videos"][part]) for part in _PARTS}, str(header["videos_digest"])
     except FileNotFoundError as error:
         raise FeaturesError(folder, "holds no stored embeddings", _ANEW) from error
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise _damaged(path) from error
 
 
-def _mapped(path: Path, shape: tuple[int, ...], precision: Precision) -> Stored:
+def _mapped(path: Path, shape: tuple[int, ...], kind: np.dtype[Any]) -> np.ndarray[Any, np.dtype[Any]]:
     """A file of another size is not mapped: reading behind its end would end the process."""
-    expected = functools.reduce(int.__mul__, shape, BYTES[precision])
+    expected = functools.reduce(int.__mul__, shape, kind.itemsize)
     try:
         if path.stat().st_size != expected:
             raise FeaturesError(path, "is cut off, or of another folder", "copy the folder anew")
     except OSError as error:
         raise _damaged(path) from error
     if not expected:
-        return np.empty(shape, DTYPES[precision])
-    return np.memmap(path, DTYPES[precision], "r", shape=shape)
+        return np.empty(shape, kind)
+    return np.memmap(path, kind, "r", shape=shape)
 
 
 def _damaged(path: Path) -> FeaturesError:

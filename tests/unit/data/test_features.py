@@ -116,7 +116,7 @@ def cut(folder: Path) -> None:
 
 def newer(folder: Path) -> None:
     header = json.loads((folder / "features.json").read_text())
-    (folder / "features.json").write_text(json.dumps({**header, "format_version": 2}))
+    (folder / "features.json").write_text(json.dumps({**header, "format_version": 3}))
 
 
 def shorter_list(folder: Path) -> None:
@@ -127,8 +127,10 @@ def shorter_list(folder: Path) -> None:
     ("harm", "said"),
     [
         (cut, r"train-1\.bin: is cut off"),
-        (newer, "format version 2"),
+        (newer, "format version 3, and this openmov reads 2"),
         (shorter_list, r"videos\.json: is missing or damaged"),
+        (lambda folder: flip(folder / "videos.json", 4), r"videos\.json: is missing or damaged"),
+        (lambda folder: (folder / "test.crc").write_bytes(b""), r"test\.crc: is cut off"),
         (lambda folder: (folder / "test.bin").unlink(), r"test\.bin: is missing or damaged"),
         (lambda folder: (folder / "features.json").write_text("{}"), "damaged"),
         (lambda folder: (folder / "features.json").unlink(), "holds no stored embeddings; make them anew"),
@@ -139,6 +141,65 @@ def test_a_damaged_folder_is_refused(tmp_path: Path, harm: Callable[[Path], obje
     harm(folder)
     with pytest.raises(FeaturesError, match=said):
         open_features(folder, FACTS)
+
+
+def flip(path: Path, place: int) -> None:
+    """One bit of one byte."""
+    content = bytearray(path.read_bytes())
+    content[place] ^= 0b100
+    path.write_bytes(content)
+
+
+def swap_rows(folder: Path) -> None:
+    """The views of a and b change places, and nothing is damaged otherwise."""
+    for name in ("train-0.bin", "train-0.crc"):
+        path = folder / name
+        content = path.read_bytes()
+        half = len(content) // 2
+        path.write_bytes(content[half:] + content[:half])
+
+
+ROW_BYTES = 4 * 6 * 4
+
+
+@pytest.mark.parametrize("place", [0, ROW_BYTES - 1, ROW_BYTES, 2 * ROW_BYTES - 1])
+def test_a_flipped_bit_is_found_when_its_row_is_read_and_named(tmp_path: Path, place: int) -> None:
+    folder = written(tmp_path / "features")
+    flip(folder / "train-0.bin", place)
+    features, harmed = open_features(folder, FACTS), "ab"[place // ROW_BYTES]
+    assert features.training(["a", "b"], 1) is not None
+    assert features.training([{"a": "b", "b": "a"}[harmed]], 0) is not None
+    with pytest.raises(FeaturesError, match=rf"train-0\.bin: holds other bytes for {harmed} than were written; copy"):
+        features.training(["a", "b"], 0)
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [
+        swap_rows,
+        lambda folder: flip(folder / "train-0.crc", 2),
+        lambda folder: (folder / "train-0.bin").write_bytes((folder / "train-1.bin").read_bytes()),
+        lambda folder: (
+            (folder / "train-0.bin").write_bytes((folder / "train-1.bin").read_bytes()),
+            (folder / "train-0.crc").write_bytes((folder / "train-1.crc").read_bytes()),
+        ),
+    ],
+    ids=["rows in each other's place", "a checksum", "another seed's views", "and their checksums"],
+)
+def test_rows_that_are_not_those_of_their_video_and_view_are_refused(
+    tmp_path: Path, harm: Callable[[Path], object]
+) -> None:
+    folder = written(tmp_path / "features")
+    harm(folder)
+    with pytest.raises(FeaturesError, match="holds other bytes for a than were written"):
+        open_features(folder, FACTS).training(["a"], 0)
+
+
+def test_a_damaged_view_of_a_test_is_found(tmp_path: Path) -> None:
+    folder = written(tmp_path / "features")
+    flip(folder / "test.bin", 2 * ROW_BYTES - 1)
+    with pytest.raises(FeaturesError, match=r"test\.bin: holds other bytes for c"):
+        open_features(folder, FACTS).test(["c"])
 
 
 def test_an_interrupted_writer_leaves_the_older_folder(tmp_path: Path) -> None:

@@ -64,11 +64,16 @@ def test_a_record_whose_checksum_is_known() -> None:
 
 def test_a_disk_that_is_really_full_is_one_line(tmp_path: Path) -> None:
     with small_disk(tmp_path / "disk", 16_384) as disk:
-        with pytest.raises(StorageError, match=r"events\.out.*no space left"), event_file(disk, 1) as ours:
-            for step in range(1, 1000):
-                ours.add(CURVES, step)
+        with pytest.raises(StorageError, match=r"events\.out.*no space left"):
+            draw(disk, 1000)
         written = points_before_the_cut(disk)
     assert 10 < len(written) < 1000
+
+
+def draw(folder: Path, steps: int) -> None:
+    with event_file(folder, 1) as ours:
+        for step in range(1, steps + 1):
+            ours.add(CURVES, step)
 
 
 def points_before_the_cut(folder: Path) -> list[int]:
