@@ -6,14 +6,19 @@ from typing import Any
 
 import pytest
 
+from openmov.api.calibrating import match_run
+from openmov.api.runs import load_run
 from openmov.api.study import bench
 from openmov.api.study.layout import StudyFolders
+from openmov.api.study.measure import read_measurement
 from openmov.api.study.run import Plan, Work, make_plan, run_studies
 from openmov.api.study.stage import Arm, Clips, Stage
+from openmov.api.training_data import load_base
+from openmov.data.source import evaluation_batches
 from openmov.studies.catalogue import find_studies
 from tiny_world import BASE, NOVEL, TinyWorld
 
-NAMES = ("table4", "table9", "figure3")
+NAMES = ("table4", "table9", "figure3", "temperatures", "generalised", "weight_ensembles")
 
 
 def stage_of(world: TinyWorld, *overrides: str) -> Stage:
@@ -63,6 +68,35 @@ def test_a_table_has_measured_and_published_numbers_and_says_what_it_lacks(done:
     assert full["published_percent"] == 73.0
     assert absent["values"] == []
     assert absent["why_not"] == "this data set was not given"
+
+
+def test_the_grid_s_best_is_a_bound_and_every_row_says_its_settings(done: tuple[Path, Work]) -> None:
+    rows = [row["cells"] for row in fields_of(done[0])["studies"]["temperatures"]["parts"][0]["rows"]]
+    by_hand, matched, calibrated, best = (cells[0]["mean"] for cells in rows)
+    assert best >= max(by_hand, calibrated)
+    assert 0 <= matched <= 1
+    assert rows[0][1]["said"] == "beta 0.25, tau_v 0.003"
+    assert rows[1][1]["said"].startswith("beta 0.25, tau_v ")
+    assert rows[1][1]["said"] != rows[0][1]["said"]
+    assert rows[0][2]["why_not"] == rows[0][3]["why_not"] == "no data for video and sound was given"
+
+
+def test_matched_entropy_is_what_a_training_would_choose(done: tuple[Path, Work], tiny_world: TinyWorld) -> None:
+    out, work = done
+    (folder,) = fields_of(out)["studies"]["table9"]["made_of"]["trainings"]
+    run = load_run(work.folders.work / "trainings" / folder / "run", tiny_world.cache)
+    data = load_base(tiny_world.manifest, tiny_world.vocabulary, 0)
+    batches = evaluation_batches(run.wiring.reader(), data.val, 2, [])
+    chosen = match_run(run.wiring, data, run.folder.best, batches, out, writes=False).chosen
+    rows = fields_of(out)["studies"]["temperatures"]["parts"][0]["rows"]
+    assert rows[1]["cells"][1]["said"] == f"beta 0.25, tau_v {chosen.tau_v:.2g}"
+
+
+def test_encoders_drawn_back_get_a_pass_of_their_own(done: tuple[Path, Work]) -> None:
+    """Weights as trained, at 0.8 and at 0.5: three networks, three answers; frozen CLIP sees none of it."""
+    stored = list((done[1].folders.work / "measurements").glob("flow-flow_only-*.json"))
+    said = {tuple(one.true_probability for one in read_measurement(path)["novel"].records) for path in stored}
+    assert len(stored) == len(said) == 3
 
 
 def test_called_again_it_trains_and_measures_nothing(

@@ -143,7 +143,8 @@ def measure_cross(
     contender: Contender, clips: TestClips, official: Sequence[frozenset[str]], seconds: dict[str, float]
 ) -> CrossMethod:
     """One contender on the full set, on the test clips of each official split, and on random halves of the classes."""
-    conditions = conditions_of(contender.runs, clips, trained=contender.trained, seconds=seconds)
+    runs, trained, path = contender.runs, contender.trained, contender.path
+    conditions = conditions_of(runs, clips, trained=trained, seconds=seconds, path=path)
 
     def under(vocabulary: Vocabulary, what: str, of: Collection[str] | None = None) -> Evaluation:
         said = f"{contender.name}, {what}"

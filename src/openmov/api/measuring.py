@@ -59,6 +59,8 @@ METHOD_NAMES = {
 """How the methods but MOV are called in results."""
 _FUSED_SINGLES = ("video_only", "flow_only", "audio_only")
 """Whose probabilities score fusion averages."""
+_AS_THE_RECIPE_SAYS: MethodKind = "mov"
+_CHOSEN: MethodKind = "mov_calibrated"
 _KINDS: dict[str, MethodKind] = {"video_only": "video", "flow_only": "single", "audio_only": "single"}
 
 
@@ -78,6 +80,8 @@ class Contender:
     """beta and tau_v, where they matter."""
     runs: tuple[LoadedRun, ...] = field(default=(), repr=False)
     """Whose trained weights are in it; frozen CLIP's first run trained none of it."""
+    path: NovelPath | None = None
+    """beta and temperatures of its novel path, where it has one."""
 
     @property
     def trained(self) -> bool:
@@ -190,7 +194,7 @@ def measure_runs(
             one.recording,
             clips,
             one.note,
-            conditions_of(one.runs, clips, trained=one.trained, seconds=seconds or {}),
+            conditions_of(one.runs, clips, trained=one.trained, seconds=seconds or {}, path=one.path),
         )
         for one in contenders(runs, recordings)
     ]
@@ -230,19 +234,22 @@ def _clip_row(run: LoadedRun, recording: Recording) -> Contender:
 
 
 def _mov_rows(run: LoadedRun, recording: Recording) -> Iterator[Contender]:
-    embed = run.wiring.class_embedder()
-    settings = run.wiring.novel_path
-    plain = RecordedScorer(recording, *run.answering())
-    name = "MOV" if run.wiring.recipe.model.fusion == "asymmetric" else "MOV, symmetric fusion"
-    yield Contender(name, "mov", plain, recording, _note(run, settings), (run,))
+    yield mov_row(run, recording, run.wiring.novel_path)
     calibrated = load_calibration(run.folder.path)
     if calibrated is not None:
-        scorer = RecordedScorer(recording, embed, replace(run.rule, novel=calibrated))
-        yield Contender(f"{name}, calibrated", "mov_calibrated", scorer, recording, _note(run, calibrated), (run,))
+        yield mov_row(run, recording, calibrated, "calibrated")
+
+
+def mov_row(run: LoadedRun, recording: Recording, path: NovelPath, chosen: str = "") -> Contender:
+    """A MOV that answers by a novel path: the recipe's, or one that was `chosen` in some way."""
+    scorer = RecordedScorer(recording, run.wiring.class_embedder(), replace(run.rule, novel=path))
+    name = "MOV" if run.wiring.recipe.model.fusion == "asymmetric" else "MOV, symmetric fusion"
+    said, kind = (f"{name}, {chosen}", _CHOSEN) if chosen else (name, _AS_THE_RECIPE_SAYS)
+    return Contender(said, kind, scorer, recording, _note(run, path), (run,), path)
 
 
 def _note(run: LoadedRun, settings: NovelPath) -> str:
     prediction = run.wiring.recipe.prediction
     weighed = ", weighed" if prediction.generalised == "weighed" else ""
     mixed = f", encoder weight {prediction.encoder_weight:g}" if prediction.encoder_weight < 1 else ""
-    return f"beta {settings.beta:g}, tau_v {settings.tau_v:g}{weighed}{mixed}"
+    return f"beta {settings.beta:g}, tau_v {settings.tau_v:.3g}{weighed}{mixed}"

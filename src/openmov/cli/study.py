@@ -47,7 +47,7 @@ def study(
     workers: Workers = 2,
     set_: Set = (),
 ) -> None:
-    """Run the paper's experiments: train what they need, measure it, write a page with the paper's numbers beside.
+    """Run the paper's experiments, and some of our own: train, measure, write a page with the paper's numbers beside.
 
     Says beforehand what there is to train and about how long it takes. Interrupted and called again it goes on; what
     was trained with other code, recipes or data is never used.
@@ -55,7 +55,7 @@ def study(
     Parameters
     ----------
     names
-        table1 ... table9, figure1, figure3, or all.
+        table1 ... table9, figure1, figure3; beyond the paper temperatures, generalised, weight_ensembles; or all.
     out
         Folder of the pages.
     seeds

@@ -55,6 +55,8 @@ class Conditions:
     """What a reader must know, such as whose base / novel split it is."""
     videos: VideosPresent | None = None
     """How many of the clips are there."""
+    novel_path: Mapping[str, float] = field(default_factory=dict)
+    """beta, tau_x and tau_v, where the answers depend on them."""
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for `json.dump`."""

@@ -3,10 +3,12 @@
     study.py       what a study is: entrants, rows, columns, findings
     entrants.py    the entrants that several studies share
     main_tables.py part_tables.py figures.py     the paper's
+    beyond.py      our own, of the same trainings
     catalogue.py   their names on the command line
     scale.py       how many clips, epochs and seeds on ShapesAV, and what they cost
     published.py   the paper's number behind a cell
     filled.py      a study with its numbers
+    comparing.py   two entrants over the same clips
     page.py        how it is shown
 
 **To add a study**, declare a `Study` beside the others and put it into `catalogue.py`. Its table says, row by row,
@@ -18,4 +20,5 @@ pages follow. Entrants whose recipes are equal share their training; `entrants.p
 - other fields of `prediction`: `Entrant(answering=("prediction.beta=0.5",))`
 - other videos: an `Arm` with a name of its own in `api/study/world.py`; columns then say `arm=NAME`
 - what the paper has no number for: a `Row` without `paper`; what is only quoted: a `Row` without an entrant
+- a question that the paper does not ask: a `Study` with `own=True`
 """

@@ -4,6 +4,7 @@ import difflib
 from collections.abc import Mapping, Sequence
 
 from openmov.errors import RecipeError
+from openmov.studies.beyond import GENERALISED, TEMPERATURES, WEIGHT_ENSEMBLES
 from openmov.studies.figures import FIGURE1, FIGURE3, TABLE7
 from openmov.studies.main_tables import TABLE1, TABLE2, TABLE3, TABLE4
 from openmov.studies.part_tables import TABLE5, TABLE6, TABLE8, TABLE9
@@ -11,8 +12,9 @@ from openmov.studies.study import Study
 
 ALL = "all"
 """Every study, in one report."""
-_LISTED = (FIGURE1, TABLE1, TABLE2, TABLE3, TABLE4, TABLE5, TABLE6, TABLE7, TABLE8, TABLE9, FIGURE3)
-STUDIES: Mapping[str, Study] = {study.name: study for study in _LISTED}
+_OF_THE_PAPER = (FIGURE1, TABLE1, TABLE2, TABLE3, TABLE4, TABLE5, TABLE6, TABLE7, TABLE8, TABLE9, FIGURE3)
+_BEYOND = (TEMPERATURES, GENERALISED, WEIGHT_ENSEMBLES)
+STUDIES: Mapping[str, Study] = {study.name: study for study in (*_OF_THE_PAPER, *_BEYOND)}
 
 
 def find_studies(names: Sequence[str]) -> tuple[Study, ...]:

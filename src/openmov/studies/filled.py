@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float
 
 from openmov.evaluation.content import ClassChange
-from openmov.evaluation.metrics import PairedDifference, harmonic_mean, paired_bootstrap
+from openmov.evaluation.metrics import PairedDifference, harmonic_mean
 from openmov.evaluation.protocols import spread
 from openmov.evaluation.result import Evaluation
 from openmov.studies.study import Changes, Figure, Finding, Panel, Study, Table
 
+_SETTINGS = ("beta", "tau_v")
 Evaluations = Mapping[str, Evaluation]
 """Of one entrant and seed, by protocol: base, novel, generalised, or full, split1 ..., half0 ..."""
 
@@ -32,6 +32,8 @@ class Cell:
     """The paper's, in per cent."""
     why_not: str = ""
     """Why it was not measured, where it was not."""
+    said: str = ""
+    """What it came to, where that is no accuracy."""
 
     @property
     def mean(self) -> float | None:
@@ -170,12 +172,11 @@ def figure_count(found: Evaluations, figure: Figure) -> int:
     return len((found if figure in ("base", "novel") else {figure: found["full"]})[figure].records)
 
 
-def compare(ours: Sequence[Evaluations], theirs: Sequence[Evaluations], figure: str) -> PairedDifference:
-    """Ours - theirs over the same clips, by paired bootstrap. Raises ValueError where the clips differ."""
-    (mine, clips), (other, same) = _correctness(ours, figure), _correctness(theirs, figure)
-    if clips != same:
-        raise ValueError(f"{figure}: not measured on the same clips")
-    return paired_bootstrap(mine, other)
+def settings_said(seeds: Sequence[Evaluations]) -> str:
+    """beta and tau_v of every seed's novel path, once where all have the same; empty where there are none."""
+    conditions = [next(iter(found.values())).conditions for found in seeds]
+    paths = [one.novel_path for one in conditions if one is not None and one.novel_path]
+    return ", ".join(f"{name} {_once([f'{path[name]:.2g}' for path in paths])}" for name in _SETTINGS if paths)
 
 
 def class_changes(ours: Sequence[Evaluations], theirs: Sequence[Evaluations]) -> tuple[ClassChange, ...]:
@@ -193,22 +194,10 @@ def class_changes(ours: Sequence[Evaluations], theirs: Sequence[Evaluations]) ->
     return tuple(found)
 
 
+def _once(values: Sequence[str]) -> str:
+    return values[0] if len(set(values)) == 1 else " / ".join(values)
+
+
 def _splits(found: Evaluations) -> list[Evaluation]:
     """The official test splits where there are any, else the full set."""
     return [one for name, one in sorted(found.items()) if name.startswith("split")] or [found["full"]]
-
-
-def _correctness(seeds: Sequence[Evaluations], figure: str) -> tuple[Float[np.ndarray, "clips"], tuple[str, ...]]:
-    """Share of seeds that answered each clip rightly, and the clips."""
-    parts = [_answers(evaluations, figure) for evaluations in seeds]
-    if len({clips for _, clips in parts}) != 1:
-        raise ValueError(f"{figure}: the seeds were not measured on the same clips")
-    return np.asarray(np.mean([right for right, _ in parts], axis=0)), parts[0][1]
-
-
-def _answers(found: Evaluations, figure: str) -> tuple[Bool[np.ndarray, "clips"], tuple[str, ...]]:
-    protocol, _, role = figure.partition("_")
-    evaluation = found[protocol]
-    names = set(evaluation.base if role == "base" else evaluation.novel if role else evaluation.class_names)
-    kept = [record for record in evaluation.records if record.label in names]
-    return np.array([record.rank == 1 for record in kept]), tuple(record.video_id for record in kept)

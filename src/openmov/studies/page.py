@@ -46,6 +46,16 @@ class StudiesContent:
     notes: tuple[str, ...] = ()
     """What these numbers are not, and what stands for what."""
 
+    @property
+    def found_in_paper(self) -> tuple[FindingOutcome, ...]:
+        """What came of the paper's findings."""
+        return tuple(one for filled in self.studies if not filled.study.own for one in filled.outcomes)
+
+    @property
+    def asked_beyond(self) -> tuple[FindingOutcome, ...]:
+        """What came of questions of our own."""
+        return tuple(one for filled in self.studies if filled.study.own for one in filled.outcomes)
+
 
 def as_html(content: StudiesContent) -> str:
     """The page."""
@@ -72,7 +82,7 @@ def as_markdown(content: StudiesContent) -> str:
     parts = [f"# {content.title}", content.summary, f"{content.date}, made by `{content.command}`."]
     parts += [f"- {note}" for note in content.notes]
     if len(content.studies) > 1:
-        parts += ["## What held", _findings([one for filled in content.studies for one in filled.outcomes])]
+        parts += _what_held(content)
     for filled in content.studies:
         parts += _study_markdown(filled)
     for group in content.facts:
@@ -81,9 +91,9 @@ def as_markdown(content: StudiesContent) -> str:
 
 
 def cell_text(cell: Cell) -> str:
-    """The measured number: `80.5 ± 3.1`, or `80.5` for one seed, or nothing."""
+    """The measured number: `80.5 ± 3.1`, or `80.5` for one seed; or words; or nothing."""
     if cell.mean is None:
-        return ""
+        return cell.said
     spread = f" ± {percent(cell.deviation)}" if len(cell.values) > 1 else ""
     return f"{percent(cell.mean)}{spread}"
 
@@ -94,7 +104,7 @@ def _study_markdown(filled: FilledStudy) -> list[str]:
     for part in filled.parts:
         parts += _part_markdown(part)
     if filled.outcomes:
-        parts.append(_findings(filled.outcomes))
+        parts.append((_asked if study.own else _findings)(filled.outcomes))
     return parts + [f"- {note}" for note in (*study.notes, *filled.notes)]
 
 
@@ -121,7 +131,7 @@ def _table(filled: FilledTable) -> str:
 
 def _markdown_cell(cell: Cell) -> str:
     paper = f"paper {cell.published:.1f}" if cell.published is not None else ""
-    measured = f"**{cell_text(cell)}**" if cell.values else ""
+    measured = f"**{cell_text(cell)}**" if cell.values else cell.said
     return "; ".join(part for part in (measured, paper) if part) or "–"
 
 
@@ -154,11 +164,27 @@ def _changes(filled: FilledChanges) -> str:
 def _findings(outcomes: Sequence[FindingOutcome]) -> str:
     lines = ["| what the paper found | in the paper | here, in points [95 % interval] | |", "|---" * 4 + "|"]
     for outcome in outcomes:
-        found, paper = outcome.difference, outcome.finding.paper
-        here = f"{points(found.mean)} [{points(found.low)}, {points(found.high)}]" if found else "–"
+        paper = outcome.finding.paper
         said = points(paper / 100) if paper is not None else "–"
-        lines.append(f"| {outcome.finding.says} | {said} | {here} | {outcome.verdict} |")
+        lines.append(f"| {outcome.finding.says} | {said} | {_here(outcome)} | {outcome.verdict} |")
     return "\n".join(lines)
+
+
+def _what_held(content: StudiesContent) -> list[str]:
+    paper, own = content.found_in_paper, content.asked_beyond
+    parts = ["## What held", _findings(paper)] if paper else []
+    return parts + (["## Beyond the paper", _asked(own)] if own else [])
+
+
+def _asked(outcomes: Sequence[FindingOutcome]) -> str:
+    """Of a study of our own: the paper has no numbers for it."""
+    lines = ["| what was asked | here, in points [95 % interval] | |", "|---" * 3 + "|"]
+    return "\n".join([*lines, *(f"| {one.finding.says} | {_here(one)} | {one.verdict} |" for one in outcomes)])
+
+
+def _here(outcome: FindingOutcome) -> str:
+    found = outcome.difference
+    return f"{points(found.mean)} [{points(found.low)}, {points(found.high)}]" if found else "–"
 
 
 def _study_json(filled: FilledStudy) -> dict[str, Any]:
@@ -167,6 +193,7 @@ def _study_json(filled: FilledStudy) -> dict[str, Any]:
         "asks": filled.study.asks,
         "notes": [*filled.study.notes, *filled.notes],
         "novel_classes_unseen": filled.study.base_only,
+        "beyond_the_paper": filled.study.own,
         "parts": [_part_json(part) for part in filled.parts],
         "findings": [
             {
@@ -208,4 +235,5 @@ def _panel_json(title: str, panel: Any) -> Mapping[str, Any]:
 
 def _cell_json(cell: Cell) -> dict[str, Any]:
     measured = {"values": list(cell.values), "mean": cell.mean, "deviation": cell.deviation, "clips": cell.count}
-    return {**measured, "published_percent": cell.published, "why_not": cell.why_not}
+    words = {"said": cell.said} if cell.said else {}
+    return {**measured, **words, "published_percent": cell.published, "why_not": cell.why_not}

@@ -22,9 +22,13 @@ Figure = Literal[
     "full",
     "half_mean",
     "half_std",
+    "settings",
 ]
 """A number of one evaluation: accuracy on base or novel clips among their own names, or among all names
-(generalised); on another data set (full: all of it, half: ten random halves of its classes)."""
+(generalised); on another data set (full: all of it, half: ten random halves of its classes). Or, in words, what beta
+and tau_v came to (settings)."""
+
+SETTINGS: Figure = "settings"
 
 Paper = tuple[tuple[str, str | int | float | bool], ...]
 """Column and value pairs that single out a row of a published table."""
@@ -93,8 +97,8 @@ class Table:
     """From left to right."""
     rows: tuple[Row, ...]
     """From top to bottom."""
-    paper: str
-    """Name of the published table, in `paper_results.json`; may be empty."""
+    paper: str = ""
+    """Name of the published table, in `paper_results.json`; empty where there is none."""
     title: str = ""
     """Where a study has several."""
 
@@ -144,14 +148,14 @@ Part = Table | Curves | Changes
 
 @dataclass(frozen=True)
 class Finding:
-    """Something the paper found, as a comparison that can come out otherwise here."""
+    """Something the paper found, or that we ask, as a comparison that can come out otherwise here."""
 
     says: str
     """In words: what should be better than what."""
     arm: str
     """Which side of the paper."""
-    figure: Literal["base", "novel", "generalised_base", "generalised_novel"]
-    """On which clips."""
+    figure: Figure
+    """On which clips: base, novel or their harmonic mean, or the same among all names."""
     ours: Entrant
     """What should be better."""
     theirs: Entrant
@@ -180,3 +184,5 @@ class Study:
     """Fewer training seeds than the rest, where it is dear."""
     base_only: bool = True
     """False where novel classes take part in the training: it is said on the page."""
+    own: bool = False
+    """A question of our own, which the paper does not ask: its rows have no published numbers."""

@@ -1,29 +1,17 @@
 """Numbers of a table from evaluations whose answers are known."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
-from openmov.evaluation.result import Evaluation, SampleRecord
-from openmov.studies.filled import Cell, FindingOutcome, class_changes, compare, figure_count, figure_value
+from openmov.evaluation.conditions import Conditions
+from openmov.evaluation.result import Evaluation
+from openmov.studies.comparing import compare
+from openmov.studies.filled import Cell, FindingOutcome, class_changes, figure_count, figure_value, settings_said
 from openmov.studies.study import Entrant, Finding
+from tiny_evaluations import FOUND, evaluation
 
-
-def evaluation(right: Sequence[int], base: Sequence[str], novel: Sequence[str]) -> Evaluation:
-    """Clip i is of class i modulo the number of names."""
-    names = (*base, *novel)
-    records = tuple(
-        SampleRecord(f"v{i:03d}", names[i % len(names)], 1 if ok else 2, 0.5, (names[0],), (1.0,))
-        for i, ok in enumerate(right)
-    )
-    return Evaluation("", tuple(base), tuple(novel), "id", records)
-
-
-FOUND = {
-    "base": evaluation([1, 1, 1, 0], ["a"], []),
-    "novel": evaluation([1, 0], [], ["b"]),
-    "generalised": evaluation([1, 0, 1, 0, 1, 1], ["a"], ["b"]),
-}
 CROSSED = {
     "full": evaluation([1, 0, 0, 0], [], ["b"]),
     "half0": evaluation([1, 1], [], ["b"]),
@@ -57,21 +45,6 @@ def test_a_cell_is_the_mean_over_seeds_with_its_deviation() -> None:
     assert Cell((), 0, 51.2).mean is None
 
 
-def test_a_comparison_pairs_clips_and_averages_seeds() -> None:
-    better = {"base": evaluation([1] * 40, ["a"], [])}
-    worse = {"base": evaluation([0] * 40, ["a"], [])}
-    assert compare([better, worse], [worse, worse], "base").mean == 0.5
-    other = {"base": evaluation([1] * 41, ["a"], [])}
-    with pytest.raises(ValueError, match="not measured on the same clips"):
-        compare([better], [other], "base")
-
-
-def test_a_generalised_comparison_takes_the_clips_of_its_role_alone() -> None:
-    nothing = {"generalised": evaluation([0, 0, 0, 0, 0, 0], ["a"], ["b"])}
-    assert compare([FOUND], [nothing], "generalised_base").mean == 1.0
-    assert compare([FOUND], [nothing], "generalised_novel").count == 3
-
-
 def test_only_an_interval_that_leaves_out_zero_decides() -> None:
     all_right, none, half = ([evaluation_of(right)] for right in ([1] * 30, [0] * 30, [1, 0] * 15))
     finding = Finding("a beats b", "flow", "base", Entrant(), Entrant())
@@ -95,3 +68,15 @@ def test_changes_of_classes_are_means_over_seeds() -> None:
     ]
     found = {one.name: (one.role, one.change) for one in class_changes(after, before * 2)}
     assert found == {"a": ("base", 0.5), "c": ("base", -0.5), "b": ("novel", -0.75)}
+
+
+def test_settings_are_said_once_where_all_seeds_have_the_same() -> None:
+    paths = ({"beta": 0.9, "tau_x": 0.01, "tau_v": 0.0301}, {"beta": 0.9, "tau_x": 0.01, "tau_v": 0.1})
+    seeds = [{"base": replace(evaluation([1], ["a"], []), conditions=conditions(path))} for path in paths]
+    assert settings_said(seeds) == "beta 0.9, tau_v 0.03 / 0.1"
+    assert settings_said(seeds[:1]) == "beta 0.9, tau_v 0.03"
+    assert settings_said([{"base": evaluation([1], ["a"], [])}]) == ""
+
+
+def conditions(path: dict[str, float]) -> Conditions:
+    return Conditions("clip28", (), "1x1", {}, "tiny", "b", "m", {}, 0.0, novel_path=path)

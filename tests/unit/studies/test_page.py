@@ -1,6 +1,7 @@
 """What the pages of studies say."""
 
 import json
+from dataclasses import replace
 from html.parser import HTMLParser
 
 from openmov.evaluation.content import ClassChange, FactGroup
@@ -48,6 +49,25 @@ def test_markdown_has_measured_and_published_side_by_side() -> None:
     assert "| MOV beats CLIP | +24.1 | +10.0 [+5.0, +15.0] | holds |" in lines
     assert "| Frames | base | 20.0 | 50.0 | 40.0 | base up, novel down |" in lines
     assert "| Frames | novel | 30.0 | 20.0 | 20.0 | base up, novel down |" in lines
+
+
+def test_questions_of_our_own_stand_apart_and_quote_no_paper() -> None:
+    table = FilledTable(
+        Table((COLUMNS[1], Column("beta", "audio", "settings")), ()),
+        (FilledRow("MOV", "", (Cell((0.5,), 10, None), Cell((), 0, None, said="beta 0.25, tau_v 0.003")), False),),
+    )
+    asked = FindingOutcome(Finding("entropy beats labels", "audio", "novel", Entrant(), Entrant()), FINDING.difference)
+    study = Study("temperatures", "Beyond", "Is it?", (table.table,), (asked.finding,), own=True)
+    content = replace(CONTENT, studies=(FILLED, FilledStudy(study, (table,), (asked,), FILLED.facts)))
+    lines = as_markdown(content).splitlines()
+    assert "| entropy beats labels | +10.0 [+5.0, +15.0] | holds |" in lines
+    assert "| MOV | **50.0** | beta 0.25, tau_v 0.003 |" in lines
+    assert [one.finding.says for one in content.found_in_paper] == ["MOV beats CLIP"]
+    page = as_html(content)
+    assert page.count("What was asked") == 1
+    assert "tau_v 0.003</td>" in page.replace("\n", "")
+    cell = json.loads(as_json(content))["studies"]["temperatures"]["parts"][0]["rows"][0]["cells"][1]
+    assert (cell["said"], cell["mean"]) == ("beta 0.25, tau_v 0.003", None)
 
 
 def test_every_table_is_one() -> None:

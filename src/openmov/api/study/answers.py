@@ -1,13 +1,15 @@
 """How an entrant's embeddings become answers: one function a name, for `Entrant.answer`.
 
-To add one, write a function from runs and their recordings to a Contender and give it a name in ANSWERS.
+To add one, write a function from runs and their recordings to a Contender and give it a name in ANSWERS; another beta
+and tau_v for MOV is a function in `temperatures.py`, with a name in PATHS.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from openmov.api.measuring import Contender, contenders
+from openmov.api.measuring import Contender, contenders, mov_row
 from openmov.api.runs import LoadedRun
+from openmov.api.study.temperatures import PATHS, Evidence
 from openmov.config.load import change_recipe
 from openmov.errors import RecipeError
 from openmov.prediction.predictor import Recording
@@ -40,15 +42,20 @@ ANSWERS: Mapping[str, Answer] = {"paper": _by_recipe, "frozen": _frozen, "calibr
 """By the names that studies use."""
 
 
-def contender_of(entrant: Entrant, runs: Sequence[LoadedRun], recordings: Sequence[Recording]) -> Contender:
-    """What is measured. Raises RecipeError for an answer that is none."""
+def contender_of(
+    entrant: Entrant, runs: Sequence[LoadedRun], recordings: Sequence[Recording], evidence: Evidence
+) -> Contender:
+    """What is measured, of runs that answer as it says. Raises RecipeError for an answer that is none."""
+    if entrant.answer in PATHS:
+        (run,), (recording,) = runs, recordings
+        return mov_row(run, recording, PATHS[entrant.answer](run, evidence), entrant.answer)
     if entrant.answer not in ANSWERS:
-        raise RecipeError("answer", f"{entrant.answer!r} is no way to answer", f"there are {', '.join(ANSWERS)}")
-    changed = [_answering(run, entrant.answering) for run in runs]
-    return ANSWERS[entrant.answer](changed, recordings)
+        there = ", ".join((*ANSWERS, *PATHS))
+        raise RecipeError("answer", f"{entrant.answer!r} is no way to answer", f"there are {there}")
+    return ANSWERS[entrant.answer](runs, recordings)
 
 
-def _answering(run: LoadedRun, changes: Sequence[str]) -> LoadedRun:
+def answering_with(run: LoadedRun, changes: Sequence[str]) -> LoadedRun:
     """The same run with other fields of `prediction`; what was trained stays as it is."""
     if not changes:
         return run

@@ -12,6 +12,7 @@ from openmov.api.study.bench import Bench
 from openmov.api.study.measure import read_measurement
 from openmov.api.study.plan import TrainingTask, Wanted, each_epoch, seeds_of, wanted_by, why_not
 from openmov.evaluation.result import Evaluation
+from openmov.studies.comparing import compare
 from openmov.studies.filled import (
     Cell,
     Evaluations,
@@ -24,12 +25,12 @@ from openmov.studies.filled import (
     FilledTable,
     FindingOutcome,
     class_changes,
-    compare,
     figure_count,
     figure_value,
+    settings_said,
 )
 from openmov.studies.published import published_value
-from openmov.studies.study import Changes, Column, Curves, Entrant, Finding, Panel, Row, Study, Table
+from openmov.studies.study import SETTINGS, Changes, Column, Curves, Entrant, Finding, Panel, Row, Study, Table
 
 
 @dataclass(frozen=True)
@@ -97,6 +98,8 @@ class Filler:
         if row.entrant is None or why:
             return Cell((), 0, published, why)
         seeds = self.seeds(row.entrant, column.arm, column.target)
+        if column.figure == SETTINGS:
+            return Cell((), 0, published, said=settings_said(seeds))
         values = tuple(figure_value(found, column.figure) for found in seeds)
         return Cell(values, figure_count(seeds[0], column.figure), published)
 
@@ -129,7 +132,7 @@ class Filler:
 
     def _facts(self) -> dict[str, Any]:
         """Seeds, splits, prompts, counts of every list of clips, and the hashes behind every training."""
-        used = [one for one in self.measured.paths if self._uses(one)]
+        used = self._used
         asked = {self.measured.bench.clips(one).title: self.measured.of(one) for one in used}
         tasks = {task: None for one in used for task in self.measured.trainings[one]}
         return {
@@ -141,11 +144,14 @@ class Filler:
             "checkpoints": _checkpoints([self.measured.of(one) for one in used]),
         }
 
-    def _uses(self, wanted: Wanted) -> bool:
-        return wanted in set(wanted_by(self.study, self.measured.bench.stage))
+    @cached_property
+    def _used(self) -> list[Wanted]:
+        """The measurements of this study."""
+        mine = set(wanted_by(self.study, self.measured.bench.stage))
+        return [one for one in self.measured.paths if one in mine]
 
     def _notes(self) -> tuple[str, ...]:
-        used = [self.measured.of(one) for one in self.measured.paths if self._uses(one)]
+        used = [self.measured.of(one) for one in self._used]
         return tuple(dict.fromkeys(note for found in used for one in found.values() for note in _of_conditions(one)))
 
 

@@ -52,6 +52,7 @@ MEASURING_CODE = (
     "api/cross.py",
     "api/study/answers.py",
     "api/study/measure.py",
+    "api/study/temperatures.py",
 )
 """Those that decide what is answered, as well."""
 

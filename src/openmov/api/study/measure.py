@@ -15,10 +15,11 @@ from openmov.api.conditions import conditions_of
 from openmov.api.cross import measure_cross, official_test_ids
 from openmov.api.measuring import Contender, measure_under, record_run
 from openmov.api.runs import LoadedRun, load_run
-from openmov.api.study.answers import contender_of
+from openmov.api.study.answers import answering_with, contender_of
 from openmov.api.study.bench import Bench
 from openmov.api.study.plan import UNTRAINED, TrainingTask, Wanted
 from openmov.api.study.stage import Clips
+from openmov.api.study.temperatures import Evidence
 from openmov.api.test_clips import TestClips, prepare_clips, require_clips
 from openmov.data.source import Unreadable, evaluation_batches
 from openmov.errors import RunFolderError
@@ -55,11 +56,13 @@ class Measurer:
 
     def _evaluated(self, wanted: Wanted, tasks: tuple[TrainingTask, ...]) -> dict[str, Evaluation]:
         began = time.monotonic()
-        runs = self._runs_of(tasks)
+        runs = [answering_with(run, wanted.entrant.answering) for run in self._runs_of(tasks)]
         listed = self.bench.clips(wanted)
         clips = self._test_clips(runs, listed, crossing=wanted.target is not None)
         recordings = [self._recording(run, clips, listed, wanted.entrant.weights) for run in runs]
-        contender = contender_of(wanted.entrant, runs, recordings)
+        trained_on = self.bench.stage.arms[wanted.arm].clips
+        evidence = Evidence(trained_on, recordings[0], clips.vocabulary, self.bench.workers)
+        contender = contender_of(wanted.entrant, runs, recordings, evidence)
         seconds = {str(runs[0].folder.path): time.monotonic() - began}
         if wanted.target is not None:
             return _crossed(contender, clips, official_test_ids(listed.manifest), seconds)
@@ -88,7 +91,9 @@ class Measurer:
         return self._clips[key]
 
     def _recording(self, run: LoadedRun, clips: TestClips, listed: Clips, weights: str) -> Recording:
-        key = f"{run.folder.path} {weights} {listed.manifest} {clips.vocabulary.identity} {len(clips.records)}"
+        drawn_back = run.wiring.recipe.prediction.encoder_weight
+        looked = f"{listed.manifest} {clips.vocabulary.identity} {len(clips.records)}"
+        key = f"{run.folder.path} {weights} {drawn_back} {looked}"
         return _kept(self._recordings, key, lambda: self._pass(run, clips, weights))
 
     def _pass(self, run: LoadedRun, clips: TestClips, weights: str) -> Recording:
@@ -116,7 +121,8 @@ def read_measurement(path: Path) -> dict[str, Evaluation]:
 def _own(contender: Contender, clips: TestClips, seconds: Mapping[str, float]) -> dict[str, Evaluation]:
     """Base, novel and generalised, as far as the vocabulary has both roles."""
     names = clips.vocabulary
-    conditions = conditions_of(contender.runs, clips, trained=contender.trained, seconds=seconds)
+    runs, trained, path = contender.runs, contender.trained, contender.path
+    conditions = conditions_of(runs, clips, trained=trained, seconds=seconds, path=path)
     protocols: tuple[Protocol, ...] = ("base", "novel", "generalised") if names.novel else ("base",)
     return {
         one: measure_under(

@@ -7,6 +7,7 @@ Pure but for reading recipes: whether something is there already is asked later,
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 
 from openmov.api.study.stage import Arm, Stage
 from openmov.config.load import load_recipe
@@ -15,6 +16,8 @@ from openmov.errors import RecipeError
 from openmov.studies.study import Changes, Curves, Entrant, Study, Table
 
 UNTRAINED = "untrained"
+ENCODER_WEIGHT = "prediction.encoder_weight="
+"""A change that asks for a pass of its own over the clips."""
 
 
 @dataclass(frozen=True)
@@ -73,10 +76,12 @@ def measurements_of(studies: Sequence[Study], stage: Stage) -> tuple[Wanted, ...
     return tuple(sorted(found, key=_order))
 
 
-def _order(wanted: Wanted) -> tuple[int, bool, str, tuple[str, ...], tuple[str, ...]]:
-    """Seeds one after the other, the larger backbone last, what shares a training together."""
+def _order(wanted: Wanted) -> tuple[int, bool, str, tuple[str, ...], tuple[str, ...], str, list[str]]:
+    """Seeds one after the other, the larger backbone last, what shares a training, then encoder weights, together."""
     entrant = wanted.entrant
-    return wanted.seed, entrant.backbone == "larger", wanted.arm, entrant.methods, entrant.changes
+    drawn_back = [change for change in entrant.answering if change.startswith(ENCODER_WEIGHT)]
+    larger, trained = entrant.backbone == "larger", (entrant.methods, entrant.changes, entrant.classes)
+    return wanted.seed, larger, wanted.arm, *trained, drawn_back
 
 
 def wanted_by(study: Study, stage: Stage) -> Iterator[Wanted]:
@@ -123,12 +128,15 @@ def recipes_of(entrant: Entrant, stage: Stage, arm_name: str, seed: int) -> tupl
     backbone = (f"backbone.name={stage.larger}",) if entrant.backbone == "larger" else ()
     changes = tuple(change.format(extra=arm.extra, layers=stage.layers) for change in entrant.changes)
     return tuple(
-        load_recipe(
-            arm.recipe,
-            (*stage.overrides, f"training.seed={seed}", *backbone, *_method(method, arm), *changes),
-        )
+        _recipe(arm.recipe, (*stage.overrides, f"training.seed={seed}", *backbone, *_method(method, arm), *changes))
         for method in entrant.methods
     )
+
+
+@cache
+def _recipe(named: str, changes: tuple[str, ...]) -> Recipe:
+    """Every cell of every table asks for one, and reading YAML takes its time."""
+    return load_recipe(named, changes)
 
 
 def trainings_of(wanted: Iterable[Wanted], stage: Stage) -> dict[Wanted, tuple[TrainingTask, ...]]:

@@ -1,12 +1,13 @@
 """What has to be trained is trained once, and what cannot be measured is said."""
 
+import itertools
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from openmov.api.study.layout import StudyFolders
-from openmov.api.study.plan import measurements_of, recipes_of, trainings_of, wanted_by, why_not
+from openmov.api.study.plan import TrainingTask, Wanted, measurements_of, recipes_of, trainings_of, wanted_by, why_not
 from openmov.api.study.stage import Stage
 from openmov.api.study.world import world_stage
 from openmov.config.load import load_recipe
@@ -41,6 +42,28 @@ def test_every_seed_has_its_own(tmp_path: Path) -> None:
     assert sorted({task.title for tasks in one.values() for task in tasks}) == [
         f"flow-mov-seed{seed}" for seed in range(3)
     ]
+
+
+def test_questions_of_our_own_train_nothing_the_paper_s_do_not(stage: Stage) -> None:
+    def trained(*names: str) -> set[TrainingTask]:
+        trainings = trainings_of(measurements_of(find_studies(names), stage), stage)
+        return {task for tasks in trainings.values() for task in tasks}
+
+    assert trained("temperatures", "generalised", "weight_ensembles") <= trained("table1", "table2", "table5")
+
+
+def test_what_looks_at_the_same_is_measured_one_after_the_other(stage: Stage) -> None:
+    """Four recordings are kept: drawn-back weights must not push those of the others out and come back later."""
+    wanted = measurements_of(find_studies(("all",)), stage)
+    looked = [
+        (one.arm, one.entrant.methods, one.entrant.changes, one.entrant.backbone, one.entrant.classes, drawn_back(one))
+        for one in wanted
+    ]
+    assert len([key for key, _ in itertools.groupby(looked)]) == len(set(looked))
+
+
+def drawn_back(wanted: Wanted) -> tuple[str, ...]:
+    return tuple(change for change in wanted.entrant.answering if "encoder_weight" in change)
 
 
 def test_recipes_say_what_was_declared(stage: Stage) -> None:
