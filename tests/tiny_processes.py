@@ -15,7 +15,12 @@ TESTS = Path(__file__).parent
 def run_job(program: str, arguments: Sequence[str], size: int = 2, timeout: float = 120) -> list[tuple[int, str]]:
     """Runs `program` (Python source) in `size` processes; exit code and stderr of each, in the order of the ranks."""
     processes = start_job(program, arguments, size)
-    said = [process.communicate(timeout=timeout)[1] for process in processes]
+    try:
+        said = [process.communicate(timeout=timeout)[1] for process in processes]
+    finally:
+        for process in processes:  # of those that are still there, none is left behind
+            process.kill()
+            process.wait()
     return [(process.returncode, text) for process, text in zip(processes, said, strict=True)]
 
 

@@ -37,7 +37,7 @@ STEPS = 9  # three epochs of 8, 8 and 1 clips; with the lines of the epochs, twe
 def straight(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
     """How the job holds the network, and the run of one that nobody kills."""
     path = tmp_path_factory.mktemp(request.param) / "run"
-    assert run_job(PROGRAM, [str(path), request.param, "0"]) == [(0, ""), (0, "")]
+    assert run_job(PROGRAM, [str(path), request.param, "0"], timeout=280) == [(0, ""), (0, "")]
     return request.param, path
 
 
@@ -64,5 +64,5 @@ def test_killed_at_a_random_step_and_gone_on_with_two_processes(
     assert step < STEPS
     with pytest.raises((AssertionError, FileNotFoundError)):  # it is not done yet
         assert_same_bits(path, expected)
-    assert run_job(PROGRAM, [str(path), parallel, "0"]) == [(0, ""), (0, "")]
+    assert run_job(PROGRAM, [str(path), parallel, "0"], timeout=280) == [(0, ""), (0, "")]
     assert_same_bits(path, expected)

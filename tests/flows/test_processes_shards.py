@@ -72,7 +72,7 @@ def straight(tiny_world: TinyWorld, packed: Path, tmp_path_factory: pytest.TempP
     found = {}
     for size in (1, 2):
         found[size] = tmp_path_factory.mktemp("straight") / "run"
-        said = run_job(PROGRAM, arguments(tiny_world, packed, found[size]), size)
+        said = run_job(PROGRAM, arguments(tiny_world, packed, found[size]), size, timeout=280)
         assert [code for code, _ in said] == [0] * size, said
     return found
 
@@ -108,6 +108,6 @@ def test_killed_at_a_random_step_and_gone_on_to_the_same_bits(
     slowly = arguments(tiny_world, packed, out, "--resume", seconds=0.3)
     kill_job(PROGRAM, slowly, out / "metrics.jsonl", random.randint(1, 9), random.uniform(0, 0.3), size)
     assert not (out / "checkpoints/last").exists() or load_checkpoint(out / "checkpoints/last")[1].step < 9
-    said = run_job(PROGRAM, arguments(tiny_world, packed, out, "--resume"), size)
+    said = run_job(PROGRAM, arguments(tiny_world, packed, out, "--resume"), size, timeout=280)
     assert [code for code, _ in said] == [0] * size, said
     assert_same_bits(out, straight[size])

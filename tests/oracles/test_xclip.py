@@ -1,9 +1,11 @@
 """X-CLIP against transformers' own forward pass, from released weights and around a CLIP."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from torch.autograd.graph import saved_tensors_hooks
 from transformers import XCLIPConfig, XCLIPModel
 
 from openmov.baselines import Parts
@@ -13,6 +15,7 @@ from openmov.config.schema import Recipe
 from openmov.errors import BackboneError, RecipeError
 from openmov.model.backbones.clip import CLIPBackbone
 from openmov.model.classes import embed_classes
+from openmov.model.execution import compile_encoders, recompute_activations
 from openmov.text.prompts import load_prompts
 from openmov.text.vocabulary import Vocabulary
 from openmov.types import Modality
@@ -49,9 +52,9 @@ def released(clip: CLIPBackbone, tmp_path_factory: pytest.TempPathFactory) -> CL
     return CLIPBackbone.load(str(folder))
 
 
-def parts_of(backbone: CLIPBackbone, num_frames: int = 2) -> Parts:
+def parts_of(backbone: CLIPBackbone, num_frames: int = 2, **model: Any) -> Parts:
     fields = {
-        "model": {"method": "xclip", "modalities": ["video"]},
+        "model": {"method": "xclip", "modalities": ["video"], **model},
         "video": {"num_frames": num_frames, "crop_size": 32, "short_side": 32},
     }
     return Parts(
@@ -103,3 +106,39 @@ def test_what_it_cannot_do_is_said(released: CLIPBackbone) -> None:
 
 def test_the_folder_is_a_model_of_the_hub(released: CLIPBackbone) -> None:
     assert (Path(released.name) / "model.safetensors").is_file()
+
+
+def test_recomputed_gradients_are_the_same_bits(clip: CLIPBackbone) -> None:
+    found: list[dict[str, torch.Tensor]] = []
+    for frugal in (False, True):
+        torch.manual_seed(0)
+        network, kept = XCLIP(parts_of(clip)).train(), 0
+        if frugal:
+            recompute_activations(network)
+
+        def keep(x: torch.Tensor) -> torch.Tensor:
+            nonlocal kept
+            kept += x.numel()
+            return x
+
+        with saved_tensors_hooks(keep, lambda x: x):
+            network(make_batch(Modality.VIDEO)).fused[Modality.VIDEO].square().sum().backward()
+        gradients = {name: one.grad for name, one in network.named_parameters() if one.grad is not None}
+        found.append(gradients | {"kept": torch.tensor(kept)})
+    plain, recomputed = found
+    assert recomputed.pop("kept") < plain.pop("kept")
+    assert plain.keys() == recomputed.keys()
+    assert all(torch.equal(plain[name], recomputed[name]) for name in plain)
+    assert float(plain["model.vision_model.encoder.layers.0.message_fc.weight"].abs().sum()) > 0
+
+
+@pytest.mark.parametrize(("field", "value"), [("trainable_layers", 1), ("patch_dropout", 0.5)])
+def test_what_it_would_ignore_is_refused(clip: CLIPBackbone, field: str, value: float) -> None:
+    XCLIP(parts_of(clip, **{field: {"trainable_layers": "all", "patch_dropout": 0.0}[field]}))
+    with pytest.raises(RecipeError, match=rf"model.{field}: is {value}, and xclip trains all layers, .*; leave it at"):
+        XCLIP(parts_of(clip, **{field: value}))
+
+
+def test_there_is_nothing_to_compile(clip: CLIPBackbone) -> None:
+    with pytest.raises(RecipeError, match=r"training.compile: is asked for, and the method has no encoder that is"):
+        compile_encoders(XCLIP(parts_of(clip)))

@@ -48,6 +48,18 @@ class Parts:
     """Frames that are encoded at a time where no gradient is needed."""
 
 
+_WHOLE = {"trainable_layers": "all", "patch_dropout": 0.0}
+
+
+def refuse_parts_of_encoders(parts: Parts, why: str) -> None:
+    """For a method that trains its network whole. Raises RecipeError for a setting that would have no effect."""
+    for name, whole in _WHOLE.items():
+        asked = getattr(parts.recipe.model, name)
+        if asked != whole:
+            what = f"is {asked}, and {parts.recipe.model.method} {why}"
+            raise RecipeError(f"model.{name}", what, f"leave it at {whole}")
+
+
 def build_baseline(parts: Parts) -> TrainedModel:
     """The network of a recipe's method. Raises RecipeError where it is not built, or the backbone does not suit it."""
     method = parts.recipe.model.method

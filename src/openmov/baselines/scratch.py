@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from openmov.baselines import Parts
+from openmov.baselines import Parts, refuse_parts_of_encoders
 from openmov.baselines.resnet import ResNet50, TwoPath
 from openmov.errors import RecipeError, VocabularyError
 from openmov.model.joint import num_views
@@ -24,10 +24,12 @@ from openmov.types import ClassEmbeddings, ClipBatch, JointEmbeddings, Modality
 
 
 class ScratchAudio(TrainedModel):
-    """`resnet50_audio` and `slowfast_audio`. Raises RecipeError where the classes to learn are not known."""
+    """`resnet50_audio` and `slowfast_audio`. Raises RecipeError where the classes to learn are not known, and where
+    some layers or patches shall not train: they have neither CLIP's layers nor patches."""
 
     def __init__(self, parts: Parts) -> None:
         super().__init__()
+        refuse_parts_of_encoders(parts, "has no pretrained layers and no patches")
         self.method, self.base = parts.recipe.model.method, tuple(parts.classes)
         if not self.base:
             what = f"{self.method} knows the classes it was trained on alone, and without a training there is none"

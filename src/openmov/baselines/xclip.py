@@ -18,7 +18,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from transformers import XCLIPConfig, XCLIPModel
 
-from openmov.baselines import Parts
+from openmov.baselines import Parts, refuse_parts_of_encoders
 from openmov.baselines.own_text import BySimilarity, TrainedNames
 from openmov.errors import RecipeError
 from openmov.model.backbones.clip import CLIPBackbone
@@ -32,10 +32,12 @@ _NAMES_AND_CLIPS = 4096
 
 
 class XCLIP(BySimilarity, TrainedModel):
-    """`xclip`. Raises RecipeError for a backbone that is neither CLIP nor X-CLIP, and for other frames than it has."""
+    """`xclip`. Raises RecipeError for a backbone that is neither CLIP nor X-CLIP, for other frames than it has, and for
+    layers or patches that do not train: each of its layers holds new parts, and messages pass between whole frames."""
 
     def __init__(self, parts: Parts) -> None:
         super().__init__()
+        refuse_parts_of_encoders(parts, "trains all layers, each with new parts, on whole frames")
         backbone, recipe = parts.backbone, parts.recipe
         if not isinstance(backbone, CLIPBackbone):
             what = f"xclip is built on CLIP, and the backbone {backbone.name} is none"
@@ -44,6 +46,10 @@ class XCLIP(BySimilarity, TrainedModel):
         self.model.logit_scale.requires_grad_(False)  # the temperature is not trained, in any method
         self.names = TrainedNames(backbone.text_encoder_of(self.model), recipe.baselines.prompts, keeps_templates=True)
         self.frames_at_a_time = parts.encoder_chunk
+
+    def own_blocks(self) -> Sequence[nn.Module]:
+        """Layers of its picture tower."""
+        return tuple(self.model.vision_model.encoder.layers)
 
     def forward(self, batch: ClipBatch) -> JointEmbeddings:
         frames = batch.inputs[Modality.VIDEO].flatten(0, 1)

@@ -160,9 +160,10 @@ class ModelConfig(_Section):
     """a + MLP(LN(a)), or the paper's MLP(a)."""
     trainable_layers: PositiveInt | Literal["all"] = "all"
     """Last n layers of the encoders that train (table 6): flow's and sound's; with finetune_video and the methods that
-    train CLIP's own encoder, the video's."""
+    train CLIP's own encoder, the video's. xclip and the methods from scratch train whole, and refuse a number."""
     patch_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    """Share of the patches of flow and sound that their encoders leave out, at random, in training alone."""
+    """Share of the patches that encoders that train (flow's and sound's; the video's where the method trains it) leave
+    out, at random, in training alone. xclip and the methods from scratch refuse it."""
 
     @model_validator(mode="before")
     @classmethod

@@ -9,7 +9,8 @@ Heads and fusion see one token a frame and are left as they are. Knows nothing o
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -19,31 +20,56 @@ from openmov.errors import RecipeError
 from openmov.model.encoders import FrameEncoder, FrozenFrameEncoder
 
 
+@runtime_checkable
+class OwnBlocks(Protocol):
+    """A network that trains an encoder of its own, and not a FrameEncoder."""
+
+    def own_blocks(self) -> Sequence[nn.Module]:
+        """Blocks of that encoder, each a function of what the one before gives."""
+        ...
+
+
 def recompute_activations(network: nn.Module) -> None:
-    """From now on every encoder that trains does so with the memory of one block, beside the blocks' inputs."""
+    """From now on every encoder that trains does so with the memory of one block, beside the blocks' inputs.
+
+    Raises RecipeError where no encoder trains, or none that has blocks.
+    """
+    blocks = list(_blocks(network))
+    if not blocks:
+        what = "is asked for, and the method trains no encoder of blocks"
+        raise RecipeError("training.activation_checkpointing", what, "leave it out")
+    for block in blocks:
+        block.forward = _recomputed(block.forward)
+
+
+def _blocks(network: nn.Module) -> Iterator[nn.Module]:
+    if isinstance(network, OwnBlocks):
+        yield from network.own_blocks()
     for module in network.modules():
         if isinstance(module, FrameEncoder) and not isinstance(module, FrozenFrameEncoder):
-            for block, *_ in module.encoder.layers_from_last():
-                block.forward = _recomputed(block.forward)
+            yield from (block for block, *_ in module.encoder.layers_from_last())
 
 
 def compile_encoders(network: nn.Module) -> None:
     """From now on encoders are compiled for each shape and mode they meet, the first time: about a minute each.
 
-    Raises RecipeError where there is no compiler for it.
+    Raises RecipeError where there is no compiler for it, or no encoder of ours.
     """
+    encoders = [module.encoder for module in network.modules() if isinstance(module, FrameEncoder)]
+    if not encoders:
+        what = "is asked for, and the method has no encoder that is compiled"
+        raise RecipeError("training.compile", what, "leave it out")
     if not any(map(shutil.which, (os.environ.get("CXX", "g++"), "clang++"))):
         raise RecipeError("training.compile", "finds no C++ compiler", "install g++, or leave it out")
-    for module in network.modules():
-        if isinstance(module, FrameEncoder):
-            module.encoder.compile()
+    for encoder in encoders:
+        encoder.compile()
 
 
-def _recomputed(forward: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
-    def keeping_the_input(x: Tensor) -> Tensor:
+def _recomputed(forward: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    def keeping_the_input(x: Tensor, *more: Any, **named: Any) -> Tensor:
         if not torch.is_grad_enabled():
-            return forward(x)
-        output: Tensor = checkpoint(forward, x, use_reentrant=False)
+            return forward(x, *more, **named)
+        output: Tensor = checkpoint(forward, x, *more, use_reentrant=False, **named)
         return output
 
     return keeping_the_input

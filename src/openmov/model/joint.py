@@ -85,9 +85,12 @@ class JointModel(TrainedModel):
         encoder, inputs = self.encoders[modality.value], batch.inputs[modality].flatten(0, 1)
         return _encode_present(encoder, inputs, present, self._patch_choice(modality, batch))
 
+    def _trains(self, modality: Modality) -> bool:
+        return not isinstance(self.encoders[modality.value], FrozenFrameEncoder)
+
     def _patch_choice(self, modality: Modality, batch: ClipBatch) -> PatchChoice | None:
         """Which patches of the clips that have the modality are looked at; None for all of them."""
-        if not self.training or not self.patch_dropout or modality is Modality.VIDEO:
+        if not self.training or not self.patch_dropout or not self._trains(modality):
             return None
         if len(batch.seeds) != len(batch):
             raise ValueError("patch dropout follows from the clips' seeds: give training batches theirs")

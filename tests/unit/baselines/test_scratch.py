@@ -108,3 +108,13 @@ def test_its_loss_reaches_every_weight(method: str, parts: MakeParts) -> None:
 def test_without_a_training_it_knows_no_class(parts: MakeParts) -> None:
     with pytest.raises(RecipeError, match="knows the classes it was trained on alone, and without a training"):
         build_baseline(replace(parts("resnet50_audio", "audio"), classes=()))
+
+
+@pytest.mark.parametrize(("field", "value"), [("trainable_layers", 1), ("patch_dropout", 0.5)])
+def test_what_it_would_ignore_is_refused(parts: MakeParts, field: str, value: float) -> None:
+    plain = parts(METHODS[0], "audio", scratch_width=8)
+    build_baseline(plain)
+    model = plain.recipe.model.model_copy(update={field: value})
+    asked = replace(plain, recipe=plain.recipe.model_copy(update={"model": model}))
+    with pytest.raises(RecipeError, match=rf"model.{field}: is {value}, and resnet50_audio has no pretrained layers"):
+        build_baseline(asked)

@@ -13,7 +13,7 @@ from transformers import CLIPModel
 
 from openmov.config.schema import ModelConfig
 from openmov.errors import RecipeError
-from openmov.model import MOV
+from openmov.model import MOV, build_model
 from openmov.model.backbones.clip import CLIPBackbone
 from openmov.model.execution import compile_encoders, recompute_activations
 from openmov.types import Modality
@@ -103,3 +103,10 @@ def test_without_a_compiler_compiling_is_refused(
     monkeypatch.setattr("shutil.which", lambda name: None)
     with pytest.raises(RecipeError, match=r"training.compile: finds no C\+\+ compiler"):
         compile_encoders(make(backbone, wake))
+
+
+def test_a_network_whose_encoders_are_all_frozen_has_nothing_to_recompute(backbone: CLIPBackbone) -> None:
+    config = ModelConfig(method="video_only", modalities=("video",))
+    network = build_model(backbone, config, num_frames=2, with_video_encoder=True, encoder_chunk=8)
+    with pytest.raises(RecipeError, match=r"activation_checkpointing: is asked for, and the method trains no encoder"):
+        recompute_activations(network)

@@ -7,13 +7,16 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from openmov.config.schema import ModelConfig
+from openmov.baselines import Parts, build_baseline
+from openmov.config.schema import ModelConfig, Recipe
 from openmov.errors import RecipeError
 from openmov.model import MOV
 from openmov.model.backbones import ImageEncoder, PatchImageEncoder
 from openmov.model.backbones.clip import CLIPBackbone
 from openmov.model.backbones.clip_vision import CLIPImageEncoder
 from openmov.model.backbones.conse import ConSEImageEncoder
+from openmov.model.classes import embed_classes
+from openmov.model.joint import JointModel
 from openmov.model.patch_dropout import kept_patches, num_kept
 from openmov.types import ClipBatch, Modality
 from tiny_batches import make_batch, rows
@@ -95,6 +98,26 @@ def test_a_clip_is_embedded_alike_in_any_batch(backbone: CLIPBackbone) -> None:
         torch.testing.assert_close(model.encode(alone)[modality][0], frames[2], atol=1e-5, rtol=1e-5)
     other = replace(alone, seeds=(99,))
     assert not torch.allclose(model.encode(other)[FL], model.encode(alone)[FL], atol=1e-3)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("method", ["finetune_video", "vificlip"])
+def test_a_videos_encoder_that_trains_loses_patches_too(backbone: CLIPBackbone, method: str) -> None:
+    def encoded(dropout: float, training: bool) -> Tensor:
+        fields = {
+            "model": {"method": method, "modalities": ["video"], "patch_dropout": dropout},
+            "video": {"num_frames": 2, "crop_size": 32, "short_side": 32},
+        }
+        parts = Parts(backbone, Recipe.model_validate(fields), lambda names: embed_classes(backbone, names.names, []))
+        network = build_baseline(parts).train(training)
+        assert isinstance(network, JointModel)
+        return network.encode(training_batch())[V]
+
+    whole, part = encoded(0.0, training=True), encoded(0.5, training=True)
+    for row in training_batch().present[V].nonzero().flatten().tolist():
+        assert not torch.allclose(part[row], whole[row], atol=1e-3)
+    assert torch.equal(encoded(0.5, training=False), encoded(0.0, training=False))
+    assert torch.equal(encoded(0.5, training=True), part)
 
 
 def test_a_training_batch_without_seeds_is_caught(backbone: CLIPBackbone) -> None:
