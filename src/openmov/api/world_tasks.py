@@ -102,6 +102,10 @@ class StepClock:
         yield
         self.steps.append(Step(name, time.monotonic() - started, command))
 
+    def say(self, line: str) -> None:
+        """A line within a step."""
+        self._console.print(line, soft_wrap=True)
+
 
 def train_and_evaluate(
     name: str, folders: WorldFolders, run_of: Callable[[str], Path], effort: Effort, clock: StepClock

@@ -40,6 +40,8 @@ SECONDS_PER_1000_CLIPS = {
     "video_only": 0.6,
     "coop": 2.0,
     "clip_adapter": 0.6,
+    "resnet50_audio": 34.0,
+    "slowfast_audio": 15.0,
     "other": 9.0,
 }
 """One pass in training, by method and, where it matters, arm."""

@@ -4,6 +4,7 @@ Whatever decides a training or a measurement is put into its key here, and nowhe
 """
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -13,11 +14,19 @@ from openmov.api.study.layout import MEASURING_CODE, TRAINING_CODE, StudyFolders
 from openmov.api.study.plan import TrainingTask, Wanted
 from openmov.api.study.stage import Clips, Stage
 from openmov.api.train import run_training
+from openmov.api.training_data import load_base, prepare_training
+from openmov.api.wiring import wire
 from openmov.config.schema import BackboneConfig
 from openmov.data.manifest import load_manifest
 from openmov.data.split import write_vocabulary
 from openmov.model.backbones import load_backbone
 from openmov.text.vocabulary import Vocabulary, load_vocabulary
+
+_LOOKS: dict[str, Any] = {
+    **dict.fromkeys(("backbone", "video", "flow", "audio", "views"), True),
+    "model": {"method", "modalities"},
+}
+"""Parts of a recipe that decide what a network looks at."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +80,19 @@ class Bench:
         }
         said = "+".join(task.title for task in tasks)
         return self.folders.measurement(f"{said}-{entrant.answer}".replace(" ", "-"), facts)
+
+    def prepare(self, tasks: Sequence[TrainingTask]) -> None:
+        """Fills the caches for all trainings, once for those that look at the same clips in the same way."""
+        looks: dict[str, TrainingTask] = {}
+        for task in tasks:
+            looked = task.recipe.model_dump_json(
+                include={"model": {"method", "modalities"}, **dict.fromkeys(_LOOKS, True)}
+            )
+            looks.setdefault(f"{task.arm} {task.classes} {looked}", task)
+        for task in looks.values():
+            wiring = wire(task.recipe, self.stage.cache)
+            data = load_base(self.stage.arms[task.arm].clips.manifest, self._names(task), task.recipe.training.seed)
+            prepare_training(wiring, data, workers=self.workers, shown=self.shown)
 
     def train(self, task: TrainingTask) -> float:
         """Trains, going on where it was interrupted; returns the seconds it took, 0 where it was there."""

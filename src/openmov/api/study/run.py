@@ -17,6 +17,7 @@ from openmov.api.study.fill import Filler, Measured
 from openmov.api.study.layout import TRAINING_CODE, StudyFolders, code_identity
 from openmov.api.study.measure import Measurer
 from openmov.api.study.plan import TrainingTask, Wanted, measurements_of, trainings_of
+from openmov.api.study.side_by_side import measure_each, train_each
 from openmov.api.study.stage import Stage
 from openmov.api.study.world import write_world_of
 from openmov.api.world_tasks import StepClock
@@ -74,6 +75,8 @@ class Work:
     """Progress on stderr."""
     scale: Scale | None = None
     """Of ShapesAV; None for data that a user has."""
+    at_a_time: int = 1
+    """Networks trained or measured side by side, each by a process of one thread; 1 for here, with all threads."""
 
 
 def make_plan(studies: Sequence[Study], stage: Stage, work: Work) -> Plan:
@@ -110,8 +113,8 @@ def run_studies(
             write_world_of(work.folders, work.scale, workers=work.workers, shown=work.shown)
         plan = make_plan(plan.studies, plan.stage, work)
     bench = Bench(plan.stage, work.folders, work.workers, work.shown)
-    _train(plan, bench, clock)
-    paths = _measure(plan, bench, clock)
+    _train(plan, bench, clock, work.at_a_time)
+    paths = _measure(plan, bench, clock, work.at_a_time)
     measured = Measured(bench, plan.trainings, paths)
     filled = tuple(Filler(study, measured).filled() for study in plan.studies)
     minutes = sum(bench.folder(task).seconds for task in plan.tasks) / 60
@@ -119,17 +122,20 @@ def run_studies(
     return _write(filled, _Page(plan.stage, facts, clock, command), out)
 
 
-def _train(plan: Plan, bench: Bench, clock: StepClock) -> None:
-    """Every training that is missing; the rest of the time is said before each."""
-    estimate = Estimate(plan.stage.scale)
-    for place, task in enumerate(plan.missing):
-        rest = estimate.minutes(plan.missing[place:], plan.unmeasured)
-        left = "" if rest is None else f", about {rest:.0f} minutes left"
-        with clock.step(f"Training {place + 1} of {len(plan.missing)}: {task.title}{left}"):
-            estimate.took(task, bench.train(task))
+def _train(plan: Plan, bench: Bench, clock: StepClock, at_a_time: int) -> None:
+    """Every training that is missing; what it took, and the rest of the time, is said after each."""
+    estimate, total = Estimate(plan.stage.scale), len(plan.missing)
+    with clock.step(f"Train {total} networks" + (f", {at_a_time} at a time" if at_a_time > 1 else "")):
+        waiting = dict.fromkeys(plan.missing)
+        for task, seconds in train_each(plan.missing, bench, at_a_time):
+            del waiting[task]
+            estimate.took(task, seconds)
+            rest = estimate.minutes(tuple(waiting), plan.unmeasured)
+            left = "" if rest is None else f"; about {rest:.0f} minutes left"
+            clock.say(f"{total - len(waiting)} of {total}: {task.title}, {seconds * at_a_time:.0f} s{left}")
 
 
-def _measure(plan: Plan, bench: Bench, clock: StepClock) -> dict[Wanted, Path]:
+def _measure(plan: Plan, bench: Bench, clock: StepClock, at_a_time: int) -> dict[Wanted, Path]:
     paths = {wanted: bench.measurement(wanted, plan.trainings[wanted]) for wanted in plan.wanted}
     missing = [wanted for wanted in plan.wanted if not paths[wanted].is_file()]
     measurer = Measurer(bench)
@@ -138,8 +144,7 @@ def _measure(plan: Plan, bench: Bench, clock: StepClock) -> dict[Wanted, Path]:
             measurer.prepare(wanted, plan.trainings[wanted])
     bar = progress_bar("measuring", len(missing), shown=bench.shown)
     with clock.step(f"Measure {len(missing)} of {len(paths)}"), bar as show:
-        for done, wanted in enumerate(missing, start=1):
-            measurer.measure(wanted, plan.trainings[wanted])
+        for done in measure_each(missing, plan.trainings, bench, at_a_time):
             show(done)
     return paths
 

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import torch
+
 from openmov.api.study.given import given_stage
 from openmov.api.study.layout import StudyFolders
 from openmov.api.study.run import Work
@@ -43,7 +45,7 @@ def set_stage(
     folders = replace(folders, pools=scale.name)
     stage = world_stage(folders, scale, tuple(overrides))
     stage = replace(stage, seeds=seeds or scale.seeds, cache=cache or stage.cache)
-    return stage, Work(folders, workers, scale=scale)
+    return stage, Work(folders, workers, scale=scale, at_a_time=1 if torch.cuda.is_available() else workers)
 
 
 def command_of(names: Sequence[str], stage: Stage, overrides: Sequence[str]) -> str:
