@@ -58,30 +58,38 @@ def find_clips(wiring: Wiring, data: TrainingData, shards: str | Path, *, worker
 def _packed(shards: Shards, wanted: frozenset[str]) -> dict[str, PackedVideo]:
     """The videos of a pack, as far as they are wanted."""
     try:
-        listed = (PackedVideo.of_line(line) for line in shards.lines)
-        return {video.record.video_id: video for video in listed if video.record.video_id in wanted}
+        listed = ((video.video_id, video) for video in map(PackedVideo.of_line, shards.lines))
+        return {video_id: video for video_id, video in listed if video_id in wanted}
     except (ValueError, KeyError, TypeError) as error:
         raise StorageError(shards.place.where(""), "has a damaged list of samples", "pack again") from error
 
 
 def _differences(records: Sequence[Record], videos: Mapping[str, PackedVideo]) -> list[str]:
     """One phrase for each way in which the two disagree, with how often and an example."""
-    found = [(record, videos[record.video_id]) for record in records if record.video_id in videos]
-    spans = [(_span(record), _span(video.record), record) for record, video in found]
+    missing: list[str] = []
+    labels: list[str] = []
+    splits: list[str] = []
+    segments: list[str] = []
+    for record in records:
+        name = record.video_id
+        if name not in videos:
+            missing.append(name)
+            continue
+        there = videos[name].record
+        if there.label != record.label:
+            labels.append(f"{name} is {there.label!r} there, {record.label!r} here")
+        if there.split != record.split:
+            splits.append(f"{name} is {there.split} there, {record.split} here")
+        if _span(there) != _span(record):
+            segments.append(name)
     faults = {
-        "are missing": [record.video_id for record in records if record.video_id not in videos],
-        "have another label": [
-            f"{record.video_id} is {video.record.label!r} there, {record.label!r} here"
-            for record, video in found
-            if video.record.label != record.label
-        ],
-        "are packed for another split": [
-            f"{record.video_id} is {video.record.split} there, {record.split} here"
-            for record, video in found
-            if video.record.split != record.split
-        ],
-        "are another segment": [record.video_id for here, there, record in spans if here != there],
-        "were made from a file with other content": _other_content(found),
+        "are missing": missing,
+        "have another label": labels,
+        "are packed for another split": splits,
+        "are another segment": segments,
+        "were made from a file with other content": _other_content(
+            [(record, videos[record.video_id]) for record in records if record.video_id in videos]
+        ),
     }
     return [f"{len(names)} of {len(records)} videos {what} ({names[0]})" for what, names in faults.items() if names]
 
@@ -114,10 +122,10 @@ def _refuse_other_settings(wiring: Wiring, store: ShardStore, videos: Iterable[P
     firsts: dict[tuple[int, str], PackedVideo] = {}
     for video in videos:
         firsts.setdefault((video.shard, video.record.split), video)
-    for video in firsts.values():
-        keys = (training_keys if video.record.split == "train" else evaluation_keys)(store.reader, video)
+    for (_, split), video in firsts.items():
+        keys = (training_keys if split == "train" else evaluation_keys)(store.reader, video)
         if all(store.shards.row(key) is not None for key in keys):
             continue
         said = differing(store.shards.settings, shard_settings(wiring))
-        what = "; ".join(said) or f"entries of {video.record.video_id} are not among them, though nothing else differs"
+        what = "; ".join(said) or f"entries of {video.video_id} are not among them, though nothing else differs"
         raise RecipeError(where, f"was packed for another recipe: {what}", "pack again with this recipe, or change it")

@@ -7,6 +7,7 @@ are in the line, so a clip comes out bit for bit as it would from the file and t
 """
 
 import json
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -40,51 +41,82 @@ def packed_facts(record: Record, decoder: Decoder) -> dict[str, Any]:
     }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class PackedVideo:
-    """One line of a pack's list."""
+    """One line of a pack's list. There may be millions: what the line says is read from it when it is asked for."""
 
-    record: Record
-    """As it was packed; its path is its id, for there is no file."""
+    line: str = field(repr=False)
+    """As it stands in the list."""
     shard: int
     """Number of the tar file."""
-    content: str
-    """Hash of the file it was made from."""
-    num_bytes: int
-    """Of that file."""
-    media: Mapping[str, Any] = field(repr=False)
-    """What its header said."""
+    label: str | None
+    """As it was packed, or as a manifest has it."""
 
     @classmethod
     def of_line(cls, line: str) -> "PackedVideo":
         """Raises ValueError, KeyError or TypeError for what is no such line."""
         facts = json.loads(line)
-        name = str(facts["id"])
-        record = Record(name, Path(name), facts["label"], facts["start"], facts["end"], facts["split"])
-        return cls(record, int(facts["shard"]), str(facts["content"]), int(facts["bytes"]), facts["media"])
+        label = facts["label"]
+        video = cls(line, int(facts["shard"]), None if label is None else sys.intern(label))
+        int(facts["bytes"]), str(facts["content"]), facts["media"], video._record(facts)
+        return video
+
+    @property
+    def video_id(self) -> str:
+        """Its id."""
+        return str(self._facts()["id"])
+
+    @property
+    def record(self) -> Record:
+        """With its label; its path is its id, for there is no file."""
+        return self._record(self._facts())
+
+    @property
+    def content(self) -> str:
+        """Hash of the file it was made from."""
+        return str(self._facts()["content"])
+
+    @property
+    def num_bytes(self) -> int:
+        """Of that file."""
+        return int(self._facts()["bytes"])
+
+    @property
+    def media(self) -> Mapping[str, Any]:
+        """What its header said."""
+        media: Mapping[str, Any] = self._facts()["media"]
+        return media
 
     def with_label(self, label: str | None) -> "PackedVideo":
         """The same under another name, as a manifest has it."""
-        return replace(self, record=replace(self.record, label=label))
+        return replace(self, label=label)
+
+    def _facts(self) -> Any:
+        return json.loads(self.line)
+
+    def _record(self, facts: Any) -> Record:
+        name = str(facts["id"])
+        return Record(name, Path(name), self.label, facts["start"], facts["end"], facts["split"])
 
     def info(self) -> MediaInfo:
         """What the file holds. Raises StorageError where another release packed it."""
         try:
-            video, audio = self.media["video"], self.media["audio"]
+            media, path = self.media, Path(self.video_id)
+            video, audio = media["video"], media["audio"]
             pictures = None if video is None else VideoStream(**video)
             sound = None if audio is None else AudioStream(**audio)
-            return MediaInfo(self.record.path, float(self.media["duration_seconds"]), pictures, sound)
+            return MediaInfo(path, float(media["duration_seconds"]), pictures, sound)
         except (KeyError, TypeError, ValueError) as error:
             what = "was packed by a release of openmov that said other things of it"
-            raise StorageError(self.record.video_id, what, "pack again") from error
+            raise StorageError(self.video_id, what, "pack again") from error
 
 
 class PackedEntries(FileEntries):
     """The entries of a packed video: their names, and the bytes that were fetched of them. Nothing is ever made."""
 
     def __init__(self, video: PackedVideo, contents: Mapping[str, bytes] | None = None) -> None:
-        super().__init__(None, video.record.path)
-        self._content, self._contents, self._video_id = video.content, contents or {}, video.record.video_id
+        super().__init__(None, Path(video.video_id))
+        self._content, self._contents, self._video_id = video.content, contents or {}, video.video_id
 
     def has(self, step: str, version: int, facts: Mapping[str, object]) -> bool:
         return self.key(step, version, facts) in self._contents

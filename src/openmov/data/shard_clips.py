@@ -72,7 +72,7 @@ class ShardStore:
         try:
             found = self.shards.read([key for _, keys in wanted for key in keys])
         except KeyError as error:
-            name = next(video.record.video_id for video, keys in wanted if error.args[0] in keys)
+            name = next(video.video_id for video, keys in wanted if error.args[0] in keys)
             what = f"hold not what the recipe asks of {name}"
             raise StorageError(self.shards.place.where(""), what, "pack again with this recipe") from error
         return [{key: found[key] for key in keys} for _, keys in wanted]
@@ -101,7 +101,7 @@ class ShardClips:
 
     def file_of(self, video_id: str) -> str:
         """The shard a clip is read from, and which one it is."""
-        shard = next(video.shard for video in self._videos if video.record.video_id == video_id)
+        shard = next(video.shard for video in self._videos if video.video_id == video_id)
         return f"{self._where(shard)} ({video_id})"
 
     def files_in_hand(self) -> tuple[str, ...]:
