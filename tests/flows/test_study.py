@@ -1,6 +1,7 @@
 """Studies from plan to page on a handful of clips: trained once, never mixed, refused where nothing can be measured."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from openmov.api.study.stage import Arm, Clips, Stage
 from openmov.api.training_data import load_base
 from openmov.data.source import evaluation_batches
 from openmov.studies.catalogue import find_studies
+from openmov.studies.entrants import CLIP, MOV
+from openmov.studies.study import Column, Finding, Row, Study, Table
 from tiny_world import BASE, NOVEL, TinyWorld
 
 NAMES = ("table4", "table9", "figure3", "temperatures", "generalised", "weight_ensembles")
@@ -113,6 +116,32 @@ def test_called_again_it_trains_and_measures_nothing(
     assert (plan.missing, plan.unmeasured, plan.left_over) == ((), 0, 0)
     run_studies(plan, out, work, command="openmov study")
     assert fields_of(out)["studies"] == before
+
+
+def test_other_test_clips_are_asked_without_training_and_what_is_lost_there_is_said(
+    done: tuple[Path, Work], tiny_world: TinyWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same list under another name: asked once more, and nothing is lost."""
+    monkeypatch.setattr(bench, "run_training", None)
+    stage = stage_of(tiny_world)
+    other = replace(stage.arms["flow"], tests={"swapped": Clips("Other", tiny_world.manifest, tiny_world.vocabulary)})
+    columns = (
+        Column("Base", "flow", "base", target="swapped"),
+        Column("Lost", "flow", "base", target="swapped", lost=True),
+    )
+    finding = Finding("loses less", "flow", "base", MOV, CLIP, target="swapped", lost=True)
+    study = Study("swap", "Swapped", "Is it?", (Table(columns, (Row("MOV", MOV),), "", "Side"),), (finding,), own=True)
+    plan = make_plan((study,), replace(stage, arms={"flow": other}), done[1])
+    assert plan.missing == ()
+    assert run_studies(plan, tmp_path, done[1], command="openmov study") == tmp_path / "swap.html"
+    made = fields_of(tmp_path, "swap")["studies"]["swap"]
+    ((there, lost),) = (row["cells"] for row in made["parts"][0]["rows"])
+    assert there["clips"] > 0
+    assert lost["values"] == [0.0]
+    assert made["findings"][0]["difference"]["mean"] == 0.0
+    assert "Other" in made["made_of"]["clips"]
+    assert "### Side" in (tmp_path / "swap.md").read_text()
+    assert "<h3>Side</h3>" in (tmp_path / "swap.html").read_text()
 
 
 def test_another_recipe_is_another_training(done: tuple[Path, Work], tiny_world: TinyWorld) -> None:

@@ -1,10 +1,13 @@
 """Writes the pool of clips of the synthetic world."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from openmov.data.shapesav.pool import plan_pool, write_pool
-from openmov.data.shapesav.vocabulary import Task
+import numpy as np
+
+from openmov.data.shapesav.families import NUM_FAMILIES
+from openmov.data.shapesav.pool import PooledScene, PoolPlan, plan_pool, write_pool
+from openmov.data.shapesav.vocabulary import PUBLISHED_SEED, TASKS, Task
 from openmov.errors import RunFolderError
 from openmov.runtime.progress import progress_bar
 
@@ -30,9 +33,25 @@ def write_world(
     Returns the number of clips. Raises RunFolderError where the folder holds another pool, or one without a single
     clip is asked for, StorageError.
     """
-    plan = plan_pool(size.train_per_class, size.test_per_class, size.val_per_class, seed, scenes)
+    plan = dealt(plan_pool(size.train_per_class, size.test_per_class, size.val_per_class, seed, scenes))
     if not plan.clips:
         raise RunFolderError(folder, "would be a pool without clips", "ask for at least one clip a class")
     with progress_bar("writing clips", len(plan.files), shown=shown) as show:
         write_pool(folder, plan, workers, lambda done, total: show(done))
     return len(plan.files)
+
+
+def dealt(plan: PoolPlan) -> PoolPlan:
+    """The same pool with the background families of ShapesAV-Scenes dealt to its classes by a published draw.
+
+    In the order of the classes, all classes of a motion would have one tint and all of a shape one grating: what base
+    classes taught of tints would then name the motion of a novel class, whose family is meant to say nothing.
+    """
+    if plan.scenes is None:
+        return plan
+    families = np.random.default_rng([PUBLISHED_SEED, 7, TASKS.index(plan.scenes)]).permutation(NUM_FAMILIES).tolist()
+
+    def moved(clips: tuple[PooledScene, ...]) -> tuple[PooledScene, ...]:
+        return tuple(replace(clip, scene=replace(clip.scene, family=families[clip.scene.family])) for clip in clips)
+
+    return replace(plan, clips=moved(plan.clips), swapped=moved(plan.swapped))

@@ -3,7 +3,7 @@
 import sys
 from collections import Counter
 
-from openmov.api.study.run import Plan
+from openmov.api.study.run import Plan, left_out_note
 
 
 def plan_lines(plan: Plan) -> list[str]:
@@ -16,6 +16,7 @@ def plan_lines(plan: Plan) -> list[str]:
     ]
     kinds = Counter(task.title.rsplit("-seed", 1)[0] for task in plan.missing)
     lines += [f"  train {kind}{f' x {count}' if count > 1 else ''}" for kind, count in sorted(kinds.items())]
+    lines += map(left_out_note, plan.left_out)
     if plan.left_over:
         lines.append(f"{plan.left_over} trainings of other code, recipes, data or studies lie there and are not used.")
     return [*lines, _time(plan)]

@@ -55,7 +55,8 @@ def study(
     Parameters
     ----------
     names
-        table1 ... table9, figure1, figure3; beyond the paper temperatures, generalised, weight_ensembles; or all.
+        table1 ... table9, figure1, figure3; beyond the paper temperatures, generalised, weight_ensembles, scenes,
+        modalities; or all.
     out
         Folder of the pages.
     seeds

@@ -9,11 +9,12 @@ from openmov.studies.figures import FIGURE1, FIGURE3, TABLE7
 from openmov.studies.main_tables import TABLE1, TABLE2, TABLE3, TABLE4
 from openmov.studies.part_tables import TABLE5, TABLE6, TABLE8, TABLE9
 from openmov.studies.study import Study
+from openmov.studies.worlds import MODALITIES, SCENES
 
 ALL = "all"
 """Every study, in one report."""
 _OF_THE_PAPER = (FIGURE1, TABLE1, TABLE2, TABLE3, TABLE4, TABLE5, TABLE6, TABLE7, TABLE8, TABLE9, FIGURE3)
-_BEYOND = (TEMPERATURES, GENERALISED, WEIGHT_ENSEMBLES)
+_BEYOND = (TEMPERATURES, GENERALISED, WEIGHT_ENSEMBLES, SCENES, MODALITIES)
 STUDIES: Mapping[str, Study] = {study.name: study for study in (*_OF_THE_PAPER, *_BEYOND)}
 
 

@@ -3,6 +3,7 @@
     accuracy         each clip's correctness averaged over seeds
     harmonic mean    of each seed's accuracies on base and on novel clips, averaged over seeds; both sets of clips are
                      drawn anew, each on its own
+    what is lost     on the same clips in another form, against before: of each clip, like accuracy
 
 Pure arithmetic over evaluations.
 """
@@ -29,6 +30,21 @@ def compare(ours: Sequence[Evaluations], theirs: Sequence[Evaluations], figure: 
         return harmonic_difference(*sides)
     mine, other = _both(ours, theirs, figure)
     return paired_bootstrap(mine.mean(axis=0), other.mean(axis=0))
+
+
+def compare_lost(
+    ours: tuple[Sequence[Evaluations], Sequence[Evaluations]],
+    theirs: tuple[Sequence[Evaluations], Sequence[Evaluations]],
+    figure: str,
+) -> PairedDifference:
+    """How much less ours loses than theirs where the same clips are asked in another form: (before, there) of each.
+
+    A clip has the same file name in both forms. `figure` is no harmonic mean. Raises ValueError where the clips differ.
+    """
+    (mine, clips), (other, same) = (_kept(*side, figure) for side in (ours, theirs))
+    if clips != same:
+        raise ValueError(f"{figure}: not measured on the same clips")
+    return paired_bootstrap(mine, other)
 
 
 def harmonic_difference(
@@ -75,6 +91,17 @@ def _both(
     if clips != same:
         raise ValueError(f"{figure}: not measured on the same clips")
     return mine, other
+
+
+def _kept(
+    before: Sequence[Evaluations], there: Sequence[Evaluations], figure: str
+) -> tuple[Float[np.ndarray, "clips"], tuple[str, ...]]:
+    """The share of seeds that are right there, less that before, clip by clip; and the clips' file names."""
+    (was, clips), (became, others) = _correctness(before, figure), _correctness(there, figure)
+    names, same = (tuple(clip.rpartition("/")[2] for clip in side) for side in (clips, others))
+    if names != same:
+        raise ValueError(f"{figure}: the clips are not those of before in another form")
+    return became.mean(axis=0) - was.mean(axis=0), names
 
 
 def _correctness(seeds: Sequence[Evaluations], figure: str) -> tuple[Bool[np.ndarray, "seeds clips"], tuple[str, ...]]:

@@ -110,7 +110,7 @@ def _study_markdown(filled: FilledStudy) -> list[str]:
 
 def _part_markdown(part: FilledPart) -> list[str]:
     if isinstance(part, FilledTable):
-        return [_table(part)]
+        return [f"### {part.table.title}" if part.table.title else "", _table(part)]
     if isinstance(part, FilledCurves):
         return [_curves(part)]
     return [f"### {part.changes.title}", _changes(part)]

@@ -25,16 +25,23 @@ class Scale:
     """Passes of every training."""
     seeds: int
     """Training seeds 0, 1, ..."""
+    scenes_train_per_class: int
+    """ShapesAV-Scenes: training clips of each class of a task."""
+    scenes_val_per_class: int
+    """The same for validation."""
+    scenes_test_per_class: int
+    """The same for testing; as many once more with the scenes swapped."""
     limit_minutes: int
     """What the whole is meant to fit into on two cores."""
 
 
-FULL = Scale("full", 24, 4, 24, 16, epochs=10, seeds=3, limit_minutes=120)
-QUICK = Scale("quick", 12, 2, 8, 8, epochs=4, seeds=1, limit_minutes=20)
+FULL = Scale("full", 24, 4, 24, 16, 10, 3, 15, 5, 15, limit_minutes=120)
+QUICK = Scale("quick", 12, 2, 8, 8, 4, 1, 10, 2, 5, limit_minutes=20)
 
 SECONDS_PER_1000_CLIPS = {
     "mov flow": 7.5,
     "mov audio": 3.2,
+    "mov flow audio": 10.0,
     "flow_only": 6.0,
     "audio_only": 2.4,
     "video_only": 0.6,
@@ -44,7 +51,7 @@ SECONDS_PER_1000_CLIPS = {
     "slowfast_audio": 15.0,
     "other": 9.0,
 }
-"""One pass in training, by method and, where it matters, arm."""
+"""One pass in training, by method and, for the whole model, the modalities beside the video."""
 LARGER_FACTOR = 2.0
 """What the larger backbone costs in their stead."""
 SECONDS_PER_1000_WRITTEN = 45.0

@@ -70,7 +70,10 @@ class Column:
     where: Paper = ()
     """What else singles out the published row, where it depends on the column."""
     target: str | None = None
-    """Another data set to ask (table 4), by its place: `first` (UCF101) or `second` (HMDB51)."""
+    """Other clips to ask, by their place: another data set's (table 4: `first` for UCF101, `second` for HMDB51), or
+    others of the arm's own classes (`swapped`)."""
+    lost: bool = False
+    """Whether it is how much less it is on `target` than on the arm's own test clips."""
 
 
 @dataclass(frozen=True)
@@ -162,6 +165,10 @@ class Finding:
     """Than this."""
     paper: float | None = None
     """By how many points it was in the paper; None where it gives no number."""
+    target: str | None = None
+    """Other clips both are asked, by their place; None for the arm's own test clips."""
+    lost: bool = False
+    """Whether what is compared is how much each loses on `target` against the arm's own test clips: ours less."""
 
 
 @dataclass(frozen=True)
@@ -186,3 +193,5 @@ class Study:
     """False where novel classes take part in the training: it is said on the page."""
     own: bool = False
     """A question of our own, which the paper does not ask: its rows have no published numbers."""
+    needs: str = ""
+    """What no real data set that openmov knows has, in words: the study is on ShapesAV alone. Empty for the others."""

@@ -1,12 +1,13 @@
 """Differences between two entrants whose answers are known."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from openmov.evaluation.metrics import harmonic_mean
-from openmov.studies.comparing import compare, harmonic_difference
+from openmov.studies.comparing import compare, compare_lost, harmonic_difference
 from openmov.studies.filled import Evaluations
 from tiny_evaluations import FOUND, evaluation
 
@@ -28,6 +29,28 @@ def test_a_generalised_comparison_takes_the_clips_of_its_role_alone() -> None:
     nothing = {"generalised": evaluation([0, 0, 0, 0, 0, 0], ["a"], ["b"])}
     assert compare([FOUND], [nothing], "generalised_base").mean == 1.0
     assert compare([FOUND], [nothing], "generalised_novel").count == 3
+
+
+def test_what_is_lost_is_compared_clip_by_clip() -> None:
+    """Ours loses 1 clip of 4, theirs 3 of the same 4; that theirs was right more often before does not matter."""
+
+    def seen(right: Sequence[int], folder: str) -> list[Evaluations]:
+        found = evaluation(right, ["a"], [])
+        moved = tuple(replace(one, video_id=f"{folder}/{one.video_id}") for one in found.records)
+        return [{"base": replace(found, records=moved)}]
+
+    ours = seen([1, 1, 0, 0] * 10, "test"), seen([1, 0, 0, 0] * 10, "swapped")
+    theirs = seen([1, 1, 1, 1] * 10, "test"), seen([1, 0, 0, 0] * 10, "swapped")
+    found = compare_lost(ours, theirs, "base")
+    assert found.mean == 0.5
+    assert 0 < found.low < 0.5 < found.high
+    assert compare_lost(theirs, ours, "base").mean == -0.5
+    assert compare_lost(ours, ours, "base").low == compare_lost(ours, ours, "base").high == 0
+    fewer = seen([1] * 39, "swapped")
+    with pytest.raises(ValueError, match="not those of before"):
+        compare_lost((ours[0], fewer), theirs, "base")
+    with pytest.raises(ValueError, match="not measured on the same clips"):
+        compare_lost((fewer, fewer), theirs, "base")
 
 
 def test_a_harmonic_difference_is_that_of_the_seeds_own_harmonic_means() -> None:

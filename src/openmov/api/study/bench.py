@@ -44,12 +44,22 @@ class Bench:
 
     def clips(self, wanted: Wanted) -> Clips:
         """What a measurement is about."""
-        arm = self.stage.arms[wanted.arm].clips
-        if wanted.target is not None:
-            return self.stage.targets[wanted.target]
-        if wanted.entrant.classes == "all":
-            return Clips(arm.title, arm.manifest, self._every_class(wanted.arm))
-        return arm
+        listed = self._listed(wanted)
+        if wanted.entrant.classes == "all" and wanted.target is None:
+            return Clips(listed.title, listed.manifest, self._every_class(wanted.arm))
+        return listed
+
+    def crossing(self, wanted: Wanted) -> bool:
+        """Whether another data set is asked, with names of its own."""
+        return wanted.target is not None and wanted.target not in self.stage.arms[wanted.arm].tests
+
+    def manifests(self, wanted: Wanted) -> frozenset[Path]:
+        """Lists of the clips that are trained on and of those that are asked, whether they are written or not."""
+        return frozenset((self.stage.arms[wanted.arm].clips.manifest, self._listed(wanted).manifest))
+
+    def _listed(self, wanted: Wanted) -> Clips:
+        arm = self.stage.arms[wanted.arm]
+        return arm.clips if wanted.target is None else {**self.stage.targets, **arm.tests}[wanted.target]
 
     def folder(self, task: TrainingTask) -> TrainingFolder:
         """Where a training lies, by all that decides it."""
@@ -76,7 +86,7 @@ class Bench:
             "weights": entrant.weights,
             "clips": manifest_identity(clips.manifest),
             "vocabulary": load_vocabulary(clips.vocabulary).identity,
-            "crossing": wanted.target is not None,
+            "crossing": self.crossing(wanted),
         }
         said = "+".join(task.title for task in tasks)
         return self.folders.measurement(f"{said}-{entrant.answer}".replace(" ", "-"), facts)

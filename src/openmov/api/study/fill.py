@@ -10,9 +10,9 @@ import numpy as np
 
 from openmov.api.study.bench import Bench
 from openmov.api.study.measure import read_measurement
-from openmov.api.study.plan import TrainingTask, Wanted, each_epoch, seeds_of, wanted_by, why_not
+from openmov.api.study.plan import TrainingTask, Wanted, each_epoch, seeds_of, targets_of, wanted_by, why_not
 from openmov.evaluation.result import Evaluation
-from openmov.studies.comparing import compare
+from openmov.studies.comparing import compare, compare_lost
 from openmov.studies.filled import (
     Cell,
     Evaluations,
@@ -101,6 +101,9 @@ class Filler:
         if column.figure == SETTINGS:
             return Cell((), 0, published, said=settings_said(seeds))
         values = tuple(figure_value(found, column.figure) for found in seeds)
+        if column.lost:
+            before = [figure_value(found, column.figure) for found in self.seeds(row.entrant, column.arm)]
+            values = tuple(was - there for was, there in zip(before, values, strict=True))
         return Cell(values, figure_count(seeds[0], column.figure), published)
 
     def _keys(self, row: Row, column: Column) -> list[str]:
@@ -127,8 +130,16 @@ class Filler:
         return FilledPanel(panel, base, novel)
 
     def _outcome(self, finding: Finding) -> FindingOutcome:
-        ours, theirs = (self.seeds(one, finding.arm) for one in (finding.ours, finding.theirs))
-        return FindingOutcome(finding, compare(ours, theirs, finding.figure) if ours and theirs else None)
+        sides = [
+            [self.seeds(one, finding.arm, target) for target in targets_of(finding)]
+            for one in (finding.ours, finding.theirs)
+        ]
+        if not all(seeds for side in sides for seeds in side):
+            return FindingOutcome(finding, None)
+        (*_, ours), (*_, theirs) = sides
+        if finding.lost:
+            return FindingOutcome(finding, compare_lost((sides[0][0], ours), (sides[1][0], theirs), finding.figure))
+        return FindingOutcome(finding, compare(ours, theirs, finding.figure))
 
     def _facts(self) -> dict[str, Any]:
         """Seeds, splits, prompts, counts of every list of clips, and the hashes behind every training."""

@@ -125,6 +125,10 @@ class StudyFolders:
         """The other pool, whose names table 4 asks for."""
         return self.work / f"other-clips-{self.pools}"
 
+    def scenes(self, task: str) -> Path:
+        """The pool of ShapesAV-Scenes of a task."""
+        return self.work / f"scenes-{task}-{self.pools}"
+
     def vocabulary(self, arm: str) -> Path:
         """All classes of an arm, each to be trained on (table 7)."""
         return self.work / "vocabularies" / f"{arm}-all.json"

@@ -46,7 +46,7 @@ class Measurer:
 
     def prepare(self, wanted: Wanted, tasks: tuple[TrainingTask, ...]) -> None:
         """Stores what its networks look at, once for all that look at the same. Raises ManifestError."""
-        self._test_clips(self._runs_of(tasks), self.bench.clips(wanted), crossing=wanted.target is not None)
+        self._test_clips(self._runs_of(tasks), self.bench.clips(wanted), crossing=self.bench.crossing(wanted))
 
     def measure(self, wanted: Wanted, tasks: tuple[TrainingTask, ...]) -> None:
         """Writes the evaluations of one entrant. Raises what an evaluation does."""
@@ -58,13 +58,13 @@ class Measurer:
         began = time.monotonic()
         runs = [answering_with(run, wanted.entrant.answering) for run in self._runs_of(tasks)]
         listed = self.bench.clips(wanted)
-        clips = self._test_clips(runs, listed, crossing=wanted.target is not None)
+        clips = self._test_clips(runs, listed, crossing=self.bench.crossing(wanted))
         recordings = [self._recording(run, clips, listed, wanted.entrant.weights) for run in runs]
         trained_on = self.bench.stage.arms[wanted.arm].clips
         evidence = Evidence(trained_on, recordings[0], clips.vocabulary, self.bench.workers)
         contender = contender_of(wanted.entrant, runs, recordings, evidence)
         seconds = {str(runs[0].folder.path): time.monotonic() - began}
-        if wanted.target is not None:
+        if self.bench.crossing(wanted):
             return _crossed(contender, clips, official_test_ids(listed.manifest), seconds)
         return _own(contender, clips, seconds)
 

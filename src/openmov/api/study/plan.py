@@ -13,7 +13,8 @@ from openmov.api.study.stage import Arm, Stage
 from openmov.config.load import load_recipe
 from openmov.config.schema import Recipe
 from openmov.errors import RecipeError
-from openmov.studies.study import Changes, Curves, Entrant, Study, Table
+from openmov.studies.catalogue import STUDIES
+from openmov.studies.study import Changes, Column, Curves, Entrant, Finding, Study, Table
 
 UNTRAINED = "untrained"
 ENCODER_WEIGHT = "prediction.encoder_weight="
@@ -31,7 +32,7 @@ class Wanted:
     seed: int
     """Of its training."""
     target: str | None = None
-    """Another data set to ask; None for the arm's own test clips."""
+    """Other clips to ask, by their place; None for the arm's own test clips."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,24 @@ class TrainingTask:
         layers = recipe.model.trainable_layers
         last = "" if layers == "all" else f"-last{layers}"
         fusion = "" if recipe.model.fusion == "asymmetric" else f"-{recipe.model.fusion}"
-        return f"{self.arm}-{recipe.model.method}{fusion}{last}{size}{every}-seed{recipe.training.seed}"
+        fused = "" if recipe.model.method != "mov" or self._as_its_arm else f"-{'-'.join(recipe.model.modalities)}"
+        return f"{self.arm}-{recipe.model.method}{fused}{fusion}{last}{size}{every}-seed{recipe.training.seed}"
+
+    @property
+    def _as_its_arm(self) -> bool:
+        """Whether the arm's name says what is fused."""
+        return self.recipe.model.modalities == ("video", self.arm.removeprefix("scenes_"))
+
+
+def possible(studies: Sequence[Study], stage: Stage) -> tuple[tuple[Study, ...], tuple[Study, ...]]:
+    """Those to do and those left out: of all there are, those that need what this data has not.
+
+    Asked for by its name such a study stays, to be refused.
+    """
+    if {study.name for study in studies} != set(STUDIES):
+        return tuple(studies), ()
+    left_out = tuple(study for study in studies if study.needs and not list(wanted_by(study, stage)))
+    return tuple(study for study in studies if study not in left_out), left_out
 
 
 def measurements_of(studies: Sequence[Study], stage: Stage) -> tuple[Wanted, ...]:
@@ -70,6 +88,9 @@ def measurements_of(studies: Sequence[Study], stage: Stage) -> tuple[Wanted, ...
     for study in studies:
         wanted = list(wanted_by(study, stage))
         if not wanted:
+            if study.needs:
+                what = f"is about {study.needs}, and {stage.title} has none"
+                raise RecipeError(study.name, what, "run it on --data shapesav")
             arms = sorted({arm for arm, _, _ in _asked(study)} - stage.arms.keys())
             raise RecipeError(study.name, f"is about {_needs(arms)}, and {stage.title} has none", _mend(arms))
         found |= dict.fromkeys(wanted)
@@ -104,7 +125,7 @@ def why_not(stage: Stage, arm: str, entrant: Entrant | None, target: str | None 
         return "as published"
     if arm not in stage.arms:
         return f"no data for {_needs([arm])} was given"
-    if target is not None and target not in stage.targets:
+    if target is not None and target not in stage.targets and target not in stage.arms[arm].tests:
         return "this data set was not given"
     try:
         recipes_of(entrant, stage, arm, 0)
@@ -169,13 +190,20 @@ def _asked(study: Study) -> Iterator[tuple[str, str | None, Entrant]]:
         if isinstance(part, Table):
             for row in part.rows:
                 if row.entrant is not None:
-                    yield from ((column.arm, column.target, row.entrant) for column in part.columns)
+                    for column in part.columns:
+                        yield from ((column.arm, one, row.entrant) for one in targets_of(column))
         elif isinstance(part, Curves):
             yield from ((one.arm, None, replace(one.entrant, weights="every epoch")) for one in part.panels)
         elif isinstance(part, Changes):
             yield from ((part.arm, None, part.ours), (part.arm, None, part.theirs))
     for finding in study.findings:
-        yield from ((finding.arm, None, finding.ours), (finding.arm, None, finding.theirs))
+        for one in targets_of(finding):
+            yield from ((finding.arm, one, finding.ours), (finding.arm, one, finding.theirs))
+
+
+def targets_of(asked: Column | Finding) -> tuple[str | None, ...]:
+    """The clips behind a number: its own alone, or where something is lost on them the arm's own test clips too."""
+    return (None, asked.target) if asked.lost else (asked.target,)
 
 
 def _needs(arms: Sequence[str]) -> str:

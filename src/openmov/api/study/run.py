@@ -14,12 +14,12 @@ from openmov.api.facts import machine_facts, software_facts
 from openmov.api.study.bench import Bench
 from openmov.api.study.estimate import Estimate
 from openmov.api.study.fill import Filler, Measured
-from openmov.api.study.layout import TRAINING_CODE, StudyFolders, code_identity
+from openmov.api.study.layout import TRAINING_CODE, StudyFolders, TrainingFolder, code_identity
 from openmov.api.study.measure import Measurer
-from openmov.api.study.plan import TrainingTask, Wanted, measurements_of, trainings_of
+from openmov.api.study.plan import TrainingTask, Wanted, measurements_of, possible, trainings_of
+from openmov.api.study.pools import Pool, pools_behind
 from openmov.api.study.side_by_side import measure_each, train_each
 from openmov.api.study.stage import Stage
-from openmov.api.study.world import write_world_of
 from openmov.api.world_tasks import StepClock
 from openmov.evaluation.content import FactGroup
 from openmov.runtime.atomic import write_text
@@ -56,6 +56,10 @@ class Plan:
     """About how long it will take; None where nothing is known."""
     left_over: int = 0
     """Trainings of other code, recipes or data in the work folder, which are not used."""
+    left_out: tuple[Study, ...] = ()
+    """Of all studies, those that cannot be on this data."""
+    pools: tuple[Pool, ...] = field(default=(), repr=False)
+    """The clips of ShapesAV it needs."""
 
     @property
     def tasks(self) -> tuple[TrainingTask, ...]:
@@ -81,21 +85,35 @@ class Work:
 
 def make_plan(studies: Sequence[Study], stage: Stage, work: Work) -> Plan:
     """What there is to do, without doing it. Raises RecipeError for a study that cannot be on this data."""
-    wanted = measurements_of(studies, stage)
+    kept, left_out = possible(studies, stage)
+    wanted = measurements_of(kept, stage)
     trainings = trainings_of(wanted, stage)
-    tasks = tuple(dict.fromkeys(task for needed in trainings.values() for task in needed))
-    estimate = Estimate(stage.scale)
-    listed = [*(arm.clips for arm in stage.arms.values()), *stage.targets.values()]
-    if not all(clips.manifest.is_file() for clips in listed):
-        minutes = estimate.minutes(tasks, len(wanted), clips=True)
-        return Plan(tuple(studies), stage, wanted, trainings, tasks, len(wanted), minutes)
     bench = Bench(stage, work.folders, work.workers, work.shown)
-    folders = {task: bench.folder(task) for task in tasks}
-    missing = tuple(task for task in tasks if not folders[task].finished(calibrated=task.calibrated))
-    unmeasured = sum(not bench.measurement(one, trainings[one]).is_file() for one in wanted)
-    left = work.folders.others_than(tuple(folders.values()))
-    minutes = estimate.minutes(missing, unmeasured)
-    return Plan(tuple(studies), stage, wanted, trainings, missing, unmeasured, minutes, left)
+    lists = frozenset(path for one in wanted for path in bench.manifests(one))
+    unwritten = frozenset(path for path in lists if not path.is_file())
+    folders = {
+        task: None if stage.arms[task.arm].clips.manifest in unwritten else bench.folder(task)
+        for tasks in trainings.values()
+        for task in tasks
+    }
+    missing = tuple(task for task, there in folders.items() if not _finished(there, task))
+    unmeasured = sum(
+        bool(unwritten & bench.manifests(one)) or not bench.measurement(one, trainings[one]).is_file() for one in wanted
+    )
+    pools = pools_behind(lists, work.folders, work.scale) if work.scale else ()
+    clips = sum(pool.num_clips for pool in pools if unwritten & pool.lists)
+    minutes = Estimate(stage).minutes(missing, unmeasured, num_clips=clips)
+    left = 0 if unwritten else work.folders.others_than([one for one in folders.values() if one is not None])
+    return Plan(kept, stage, wanted, trainings, missing, unmeasured, minutes, left, left_out, pools)
+
+
+def _finished(folder: TrainingFolder | None, task: TrainingTask) -> bool:
+    return folder is not None and folder.finished(calibrated=task.calibrated)
+
+
+def left_out_note(study: Study) -> str:
+    """Why a study is not among all of them, in a line."""
+    return f"{study.name} is left out: it is about {study.needs}; run it on --data shapesav."
 
 
 def run_studies(
@@ -110,7 +128,8 @@ def run_studies(
         announce(plan)
     if work.scale is not None:
         with clock.step("Write the clips"):
-            write_world_of(work.folders, work.scale, workers=work.workers, shown=work.shown)
+            for pool in plan.pools:
+                pool.write(workers=work.workers, shown=work.shown)
         plan = make_plan(plan.studies, plan.stage, work)
     bench = Bench(plan.stage, work.folders, work.workers, work.shown)
     _train(plan, bench, clock, work.at_a_time)
@@ -119,12 +138,12 @@ def run_studies(
     filled = tuple(Filler(study, measured).filled() for study in plan.studies)
     minutes = sum(bench.folder(task).seconds for task in plan.tasks) / 60
     facts = _facts(plan, {"trainings": f"{len(plan.tasks)}, {minutes:.0f} minutes in all"})
-    return _write(filled, _Page(plan.stage, facts, clock, command), out)
+    return _write(filled, _Page(plan, facts, clock, command), out)
 
 
 def _train(plan: Plan, bench: Bench, clock: StepClock, at_a_time: int) -> None:
     """Every training that is missing; what it took, and the rest of the time, is said after each."""
-    estimate, total = Estimate(plan.stage.scale), len(plan.missing)
+    estimate, total = Estimate(plan.stage), len(plan.missing)
     with clock.step(f"Train {total} networks" + (f", {at_a_time} at a time" if at_a_time > 1 else "")):
         waiting = dict.fromkeys(plan.missing)
         for task, seconds in train_each(plan.missing, bench, at_a_time):
@@ -153,13 +172,14 @@ def _measure(plan: Plan, bench: Bench, clock: StepClock, at_a_time: int) -> dict
 class _Page:
     """What every page of one call says alike."""
 
-    stage: Stage
+    plan: Plan
     facts: tuple[FactGroup, ...]
     clock: StepClock
     command: str
 
     def content(self, title: str, filled: tuple[FilledStudy, ...]) -> StudiesContent:
-        seeds = self.stage.seeds
+        stage = self.plan.stage
+        seeds = stage.seeds
         said = f"mean and standard deviation over {seeds} training seeds" if seeds > 1 else "one training seed"
         return StudiesContent(
             title=title,
@@ -169,7 +189,7 @@ class _Page:
             studies=filled,
             facts=self.facts,
             steps=tuple(self.clock.steps),
-            notes=(*self.stage.notes, _NOTE),
+            notes=(*stage.notes, *map(left_out_note, self.plan.left_out), _NOTE),
         )
 
 
@@ -179,7 +199,7 @@ def _write(filled: tuple[FilledStudy, ...], page: _Page, out: Path) -> Path:
         _write_page(out, one.study.name, page.content(one.study.title, (one,)))
     if len(filled) == 1:
         return out / f"{filled[0].study.name}.html"
-    title = f"The paper's experiments on {page.stage.title}"
+    title = f"The paper's experiments on {page.plan.stage.title}"
     return _write_page(out, "report", page.content(title, filled))
 
 
@@ -193,7 +213,8 @@ def _write_page(out: Path, name: str, content: StudiesContent) -> Path:
 def _facts(plan: Plan, more: dict[str, str]) -> tuple[FactGroup, ...]:
     stage, scale = plan.stage, plan.stage.scale
     data = {"data": stage.title, "training seeds": ", ".join(map(str, range(stage.seeds)))}
-    data |= {name: f"{arm.clips.title} ({arm.recipe})" for name, arm in stage.arms.items()}
+    used = {one.arm: stage.arms[one.arm] for one in plan.wanted}
+    data |= {name: f"{arm.clips.title} ({arm.recipe})" for name, arm in used.items()}
     if scale is not None:
         sizes = (
             f"{scale.train_per_class} to train on, {scale.val_per_class} to validate, {scale.test_per_class} to test"

@@ -3,6 +3,7 @@
 flow    Kinetics-700 in the paper     ShapesAV-Motion here, or kinetics700 (400, 600) of `openmov dataset`
 audio   VGGSound                      ShapesAV-Sound, or vggsound
 first, second   UCF101, HMDB51        two other sets of names on a pool of its own, or ucf101, hmdb51
+scenes_flow, scenes_audio, both       sides of our own, which the paper has not: ShapesAV-Scenes, ShapesAV-Both
 """
 
 from collections.abc import Mapping
@@ -31,9 +32,13 @@ class Arm:
     clips: Clips
     """Trained and tested on."""
     extra: str
-    """The modality beside the video."""
+    """The modality beside the video; empty where there are several."""
     recipe: str
     """Bundled recipe of the whole model."""
+    tests: Mapping[str, Clips] = field(default_factory=dict)
+    """Other test clips of its own classes, by their place."""
+    per_class: int = 1
+    """Training clips of each of 64 classes, where that is known beforehand."""
 
 
 @dataclass(frozen=True)

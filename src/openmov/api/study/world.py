@@ -1,31 +1,25 @@
-"""ShapesAV as the data of the studies: two tasks of one pool, and for table 4 another pool with other names.
+"""ShapesAV as the data of the studies: its tasks as sides of the paper, other names for table 4, sides of our own.
 
 The first other set asks the 64 names of ShapesAV-Motion again, of new scenes: the 40 that were trained on are among
 them, as many names of UCF101 are among those of Kinetics. The second asks for colour and shape ("a red star"): names
 none of which was trained on, and of something that training had no reason to keep.
+
+Beyond the paper, ShapesAV-Scenes stands beside either side, with a second, swapped test; and ShapesAV-Both asks the
+pool of the two sides for shape, motion and sound at once.
 """
 
-import csv
-import io
 from pathlib import Path
 
-from openmov.api.shapesav import PoolSize, write_world
 from openmov.api.study.layout import StudyFolders
+from openmov.api.study.pools import SCENES
 from openmov.api.study.stage import Arm, Clips, Stage
-from openmov.api.world_tasks import POOL_SEED
-from openmov.data.shapesav.pool import plan_pool
-from openmov.data.shapesav.vocabulary import COLOURS, SHAPES, phrase
-from openmov.data.split import write_vocabulary
-from openmov.runtime.atomic import write_text
 from openmov.studies.scale import Scale
-from openmov.text.vocabulary import Vocabulary
 
-OTHER_SEED = POOL_SEED + 1
-"""Of the other pool."""
 LARGER = "shapesav-tiny-wide"
 """The wider tiny CLIP."""
 _LAYERS = {3: "1", 6: "2", 9: "3"}
 """The tiny CLIP has 4 layers."""
+_RECIPES = {"flow": "shapesav-motion", "audio": "shapesav-sound"}
 
 
 def world_stage(folders: StudyFolders, scale: Scale, overrides: tuple[str, ...] = ()) -> Stage:
@@ -34,8 +28,10 @@ def world_stage(folders: StudyFolders, scale: Scale, overrides: tuple[str, ...] 
     return Stage(
         title=f"ShapesAV ({scale.name})",
         arms={
-            "flow": Arm(_task("Motion", folders.clips), "flow", "shapesav-motion"),
-            "audio": Arm(_task("Sound", folders.clips), "audio", "shapesav-sound"),
+            "flow": Arm(_task("Motion", folders.clips), "flow", _RECIPES["flow"], per_class=scale.train_per_class),
+            "audio": Arm(_task("Sound", folders.clips), "audio", _RECIPES["audio"], per_class=scale.train_per_class),
+            "both": Arm(_task("Both", folders.clips), "", "shapesav-both", per_class=scale.train_per_class),
+            **{f"scenes_{extra}": _with_scenes(extra, folders, scale) for extra in SCENES},
         },
         targets={
             "first": _task("Motion", folders.others, "ShapesAV-Motion, new scenes"),
@@ -52,35 +48,18 @@ def world_stage(folders: StudyFolders, scale: Scale, overrides: tuple[str, ...] 
     )
 
 
-def write_world_of(folders: StudyFolders, scale: Scale, *, workers: int, shown: bool) -> None:
-    """Writes both pools and the names; what is complete stays. Raises RunFolderError for another pool, StorageError."""
-    size = PoolSize(scale.train_per_class, scale.val_per_class, scale.test_per_class)
-    write_world(folders.clips, size, POOL_SEED, workers=workers, shown=shown)
-    write_world(folders.others, PoolSize(0, 0, scale.other_per_class), OTHER_SEED, workers=workers, shown=shown)
-    _write_colours(folders.others, scale)
-
-
-def num_clips(scale: Scale) -> int:
-    """Clips of both pools together."""
-    return 64 * (scale.train_per_class + scale.val_per_class + scale.test_per_class + scale.other_per_class)
+def _with_scenes(extra: str, folders: StudyFolders, scale: Scale) -> Arm:
+    """One task of ShapesAV-Scenes, and its test clips with the scenes swapped."""
+    task = SCENES[extra]
+    folder, title = folders.scenes(task), f"ShapesAV-Scenes, {task}"
+    clips = Clips(title, folder / f"manifest-{task}.csv", folder / f"vocabulary-{task}.json")
+    swapped = Clips(f"{title}, swapped", folder / f"manifest-{task}-swapped.csv", clips.vocabulary)
+    return Arm(clips, extra, _RECIPES[extra], {"swapped": swapped}, scale.scenes_train_per_class)
 
 
 def _task(name: str, folder: Path, title: str = "") -> Clips:
     task = name.lower()
     return Clips(title or f"ShapesAV-{name}", folder / f"manifest-{task}.csv", folder / f"vocabulary-{task}.json")
-
-
-def _write_colours(folder: Path, scale: Scale) -> None:
-    """The same clips, asked for colour and shape."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["id", "path", "label", "split"])
-    for clip in plan_pool(0, scale.other_per_class, 0, OTHER_SEED).clips:
-        name = phrase(clip.scene.shape, colour=clip.scene.colour)
-        writer.writerow([clip.id, clip.path, name, clip.split])
-    names = tuple(phrase(shape, colour=colour) for shape in SHAPES for colour in COLOURS)
-    write_vocabulary(folder / "vocabulary-colour.json", Vocabulary((), names))
-    write_text(folder / "manifest-colour.csv", text.getvalue())
 
 
 _NOTES = (

@@ -7,7 +7,16 @@ from pathlib import Path
 import pytest
 
 from openmov.api.study.layout import StudyFolders
-from openmov.api.study.plan import TrainingTask, Wanted, measurements_of, recipes_of, trainings_of, wanted_by, why_not
+from openmov.api.study.plan import (
+    TrainingTask,
+    Wanted,
+    measurements_of,
+    possible,
+    recipes_of,
+    trainings_of,
+    wanted_by,
+    why_not,
+)
 from openmov.api.study.stage import Stage
 from openmov.api.study.world import world_stage
 from openmov.config.load import load_recipe
@@ -100,6 +109,62 @@ def test_table_4_without_another_data_set_is_refused(stage: Stage) -> None:
 def test_every_study_can_be_on_shapesav(stage: Stage) -> None:
     for study in STUDIES.values():
         assert list(wanted_by(study, stage)), study.name
+
+
+def real(stage: Stage) -> Stage:
+    """As far as data that a user has goes: nothing of our own worlds."""
+    return replace(stage, arms={name: stage.arms[name] for name in ("flow", "audio")}, title="kinetics700", scale=None)
+
+
+@pytest.mark.parametrize("name", ["scenes", "modalities"])
+def test_a_study_of_a_world_of_our_own_is_refused_on_other_data(stage: Stage, name: str) -> None:
+    with pytest.raises(RecipeError, match=f"{name}: is about .*, and kinetics700 has none; run it on --data shapesav"):
+        measurements_of(find_studies((name,)), real(stage))
+    assert possible(find_studies((name,)), real(stage)) == (find_studies((name,)), ())
+
+
+def test_all_on_other_data_leaves_worlds_of_our_own_out(stage: Stage) -> None:
+    everything = find_studies(("all",))
+    kept, left_out = possible(everything, real(stage))
+    assert [study.name for study in left_out] == ["scenes", "modalities"]
+    assert kept == tuple(study for study in everything if study not in left_out)
+    assert measurements_of(kept, real(stage))
+    assert possible(everything, stage) == (everything, ())
+
+
+def test_swapped_scenes_are_asked_of_what_was_trained_on_ordinary_ones(stage: Stage) -> None:
+    trainings = trainings_of(measurements_of(find_studies(("scenes",)), stage), stage)
+    asked: dict[str, set[str | None]] = {}
+    for wanted, tasks in trainings.items():
+        for task in tasks:
+            asked.setdefault(task.title, set()).add(wanted.target)
+    assert all(targets == {None, "swapped"} for targets in asked.values())
+    assert "scenes_flow-finetune_video-seed0" in asked
+    assert "scenes_audio-mov-seed0" in asked
+
+
+def test_a_swapped_test_is_of_its_own_arm_alone(stage: Stage) -> None:
+    assert why_not(stage, "scenes_flow", MOV, "swapped") == ""
+    assert why_not(stage, "flow", MOV, "swapped") == "this data set was not given"
+
+
+def test_pairs_of_modalities_are_trainings_of_their_own(stage: Stage) -> None:
+    trainings = trainings_of(measurements_of(find_studies(("modalities",)), stage), stage)
+    titles = sorted({task.title for tasks in trainings.values() for task in tasks})
+    assert titles == [
+        "both-audio_only-seed0",
+        "both-flow_only-seed0",
+        "both-mov-video-audio-seed0",
+        "both-mov-video-flow-audio-seed0",
+        "both-mov-video-flow-seed0",
+        "both-video_only-seed0",
+    ]
+
+
+def test_dear_studies_have_fewer_seeds(tmp_path: Path) -> None:
+    full = world_stage(StudyFolders(tmp_path), FULL)
+    for name, seeds in (("scenes", 2), ("modalities", 1)):
+        assert {wanted.seed for wanted in measurements_of(find_studies((name,)), full)} == set(range(seeds))
 
 
 def test_sizes_of_the_world_are_in_order() -> None:
