@@ -28,6 +28,11 @@ def _scenes(arm: str) -> Table:
     said = _SAID[arm]
     rows = (
         Row("Frozen CLIP", CLIP),
+        Row(
+            "Frames, before fine-tuning",
+            _BEFORE,
+            note="untrained; frozen CLIP, read through the encoder that is trained",
+        ),
         Row("Frames, fine-tuned", FINE_TUNED, note="the whole encoder of figure 1"),
         Row("CoOp", COOP),
         Row("CLIP-Adapter", ADAPTER),
