@@ -174,3 +174,15 @@ def test_a_training_interrupted_is_gone_on_with_in_its_folder(
     run_studies(plan, tmp_path, work, command="openmov study")
     assert json.loads(mark.read_bytes())["key"] == json.loads(kept)["key"]
     assert fields_of(tmp_path, "table9")["studies"]["table9"]["made_of"]["checkpoints"] == weights
+
+
+def test_authors_values_are_said_on_the_page(tiny_world: TinyWorld, done: tuple[Path, Work], tmp_path: Path) -> None:
+    stage = replace(stage_of(tiny_world), protocol="own", last_word=("training.epochs=1",))
+    plan = make_plan(find_studies(("table1",)), stage, done[1])
+    assert {task.title for task in plan.missing} == {"flow-coop-own-seed0", "flow-clip_adapter-own-seed0"}
+    run_studies(plan, tmp_path, done[1], command="openmov study table1 --protocol own")
+    fields = fields_of(tmp_path, "table1")
+    assert fields["facts"]["Data"]["hyper-parameters of other methods"] == "their authors' own"
+    notes = {row["title"]: row["note"] for row in fields["studies"]["table1"]["parts"][0]["rows"]}
+    assert notes["CoOp"] == notes["CLIP-Adapter"] == "its authors' hyper-parameters"
+    assert notes["MOV"] == ""

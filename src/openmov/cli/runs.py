@@ -111,8 +111,9 @@ class Measurement:
     protocol: Annotated[
         Literal["base-novel", "cross"],
         Parameter(
-            help="base-novel: base classes, novel classes, and all together. cross: another data set than the one "
-            "trained on: its full set, its official test splits, ten random halves of its classes."
+            help="base-novel: base classes, novel classes, and all together; base classes alone where none is novel. "
+            "cross: another data set than the one trained on: its full set, its official test splits, ten random "
+            "halves of its classes."
         ),
     ] = "base-novel"
     views: Annotated[str | None, Parameter(help="Clips x crops, such as 1x1 or 4x3. [default: the recipe's]")] = None
@@ -148,8 +149,9 @@ def evaluate(
     """
     from openmov.api.cross import evaluate_cross, write_cross
     from openmov.api.evaluate import evaluate_task, write_evaluation
+    from openmov.api.evaluate_base import evaluate_base, without_novel, write_base
     from openmov.api.wiring import default_cache_folder
-    from openmov.cli import show, show_cross
+    from openmov.cli import show, show_base, show_cross
     from openmov.runtime.distributed import speaks
 
     folder, how = cache or default_cache_folder(), _how(measured, features, workers)
@@ -158,6 +160,11 @@ def evaluate(
         if not speaks():
             return 2 if other.clips.unreadable else 0
         return show_cross.crossing(other, None if out is None else write_cross(other, out), json)
+    if without_novel(vocabulary):
+        known = evaluate_base(runs, manifest, vocabulary, cache_folder=folder, **how)
+        if not speaks():
+            return 2 if known.clips.unreadable else 0
+        return show_base.base_only(known, None if out is None else write_base(known, out), json)
     task = evaluate_task(runs, manifest, vocabulary, cache_folder=folder, with_page=out is not None, **how)
     if not speaks():
         return 2 if task.clips.unreadable else 0

@@ -30,5 +30,6 @@ def announce(plan: Plan) -> None:
 def _time(plan: Plan) -> str:
     if plan.minutes is None:
         return "How long it takes is said after the first training."
-    limit = f", within {plan.stage.scale.limit_minutes} on two idle cores" if plan.stage.scale else ""
+    scale = plan.stage.scale if plan.stage.protocol == "paper" else None
+    limit = f", within {scale.limit_minutes} on two idle cores" if scale else ""
     return f"About {max(1, round(plan.minutes))} minutes{limit}."

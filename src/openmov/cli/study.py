@@ -1,7 +1,7 @@
 """The verb `study`: the paper's tables and figures, on ShapesAV or on data a user has."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
@@ -43,6 +43,7 @@ def study(
     seeds: AtLeastOne | None = None,
     quick: Flag = False,
     plan: Flag = False,
+    protocol: Literal["paper", "own"] = "paper",
     cache: Cache = None,
     workers: Workers = 2,
     set_: Set = (),
@@ -65,6 +66,9 @@ def study(
         ShapesAV with few clips, few epochs and one seed.
     plan
         Only say what there is to do.
+    protocol
+        Hyper-parameters of other people's methods: those of the recipe, as the paper compares (paper), or those that
+        their authors published (own); --set has the last word.
     """
     from openmov.api.study.run import make_plan, run_studies
     from openmov.api.study.setting import command_of, set_stage
@@ -72,7 +76,8 @@ def study(
     from openmov.studies.catalogue import find_studies
 
     found = find_studies(names)
-    stage, how = set_stage(data, manifest, work or out / "work", cache, seeds, set_, quick=quick, workers=workers)
+    folder = work or out / "work"
+    stage, how = set_stage(data, manifest, folder, cache, seeds, set_, quick=quick, workers=workers, protocol=protocol)
     planned = make_plan(found, stage, how)
     if plan:
         print("\n".join(show_study.plan_lines(planned)))

@@ -32,6 +32,8 @@ from openmov.studies.filled import (
 from openmov.studies.published import published_value
 from openmov.studies.study import SETTINGS, Changes, Column, Curves, Entrant, Finding, Panel, Row, Study, Table
 
+_OWN = "its authors' hyper-parameters"
+
 
 @dataclass(frozen=True)
 class Measured:
@@ -89,8 +91,10 @@ class Filler:
 
     def _row(self, table: Table, row: Row) -> FilledRow:
         cells = tuple(self._cell(table, row, column) for column in table.columns)
-        keys = tuple(dict.fromkeys(key for column in table.columns for key in self._keys(row, column)))
-        return FilledRow(row.title, row.note, cells, row.entrant is None, keys)
+        tasks = tuple(dict.fromkeys(task for column in table.columns for task in self._tasks(row, column)))
+        keys = tuple(self.measured.bench.folder(task).path.name for task in tasks)
+        note = "; ".join(filter(None, (row.note, _OWN if any(task.own for task in tasks) else "")))
+        return FilledRow(row.title, note, cells, row.entrant is None, keys)
 
     def _cell(self, table: Table, row: Row, column: Column) -> Cell:
         published = published_value(table, row, column)
@@ -106,11 +110,11 @@ class Filler:
             values = tuple(was - there for was, there in zip(before, values, strict=True))
         return Cell(values, figure_count(seeds[0], column.figure), published)
 
-    def _keys(self, row: Row, column: Column) -> list[str]:
+    def _tasks(self, row: Row, column: Column) -> list[TrainingTask]:
         if row.entrant is None or why_not(self.measured.bench.stage, column.arm, row.entrant, column.target):
             return []
         wanted = [Wanted(row.entrant, column.arm, seed, column.target) for seed in self._range]
-        return [self.measured.bench.folder(task).path.name for one in wanted for task in self.measured.trainings[one]]
+        return [task for one in wanted for task in self.measured.trainings[one]]
 
     @property
     def _range(self) -> range:

@@ -11,6 +11,7 @@ from functools import cache
 
 from openmov.api.study.stage import Arm, Stage
 from openmov.config.load import load_recipe
+from openmov.config.protocols import OWN, with_protocol
 from openmov.config.schema import Recipe
 from openmov.errors import RecipeError
 from openmov.studies.catalogue import STUDIES
@@ -49,6 +50,8 @@ class TrainingTask:
     """Whether it is on the larger backbone."""
     calibrated: bool = False
     """Whether some entrant needs its calibration."""
+    own: bool = False
+    """Whether its authors' hyper-parameters are in it."""
 
     @property
     def title(self) -> str:
@@ -60,7 +63,8 @@ class TrainingTask:
         last = "" if layers == "all" else f"-last{layers}"
         fusion = "" if recipe.model.fusion == "asymmetric" else f"-{recipe.model.fusion}"
         fused = "" if recipe.model.method != "mov" or self._as_its_arm else f"-{'-'.join(recipe.model.modalities)}"
-        return f"{self.arm}-{recipe.model.method}{fused}{fusion}{last}{size}{every}-seed{recipe.training.seed}"
+        own = "-own" if self.own else ""
+        return f"{self.arm}-{recipe.model.method}{fused}{fusion}{last}{size}{every}{own}-seed{recipe.training.seed}"
 
     @property
     def _as_its_arm(self) -> bool:
@@ -148,10 +152,16 @@ def recipes_of(entrant: Entrant, stage: Stage, arm_name: str, seed: int) -> tupl
     arm = stage.arms[arm_name]
     backbone = (f"backbone.name={stage.larger}",) if entrant.backbone == "larger" else ()
     changes = tuple(change.format(extra=arm.extra, layers=stage.layers) for change in entrant.changes)
-    return tuple(
+    recipes = (
         _recipe(arm.recipe, (*stage.overrides, f"training.seed={seed}", *backbone, *_method(method, arm), *changes))
         for method in entrant.methods
     )
+    last_word = (*stage.last_word, *changes)
+    return tuple(with_protocol(one, "own", last_word) if _by_its_authors(one, stage) else one for one in recipes)
+
+
+def _by_its_authors(recipe: Recipe, stage: Stage) -> bool:
+    return stage.protocol == "own" and recipe.model.method in OWN
 
 
 @cache
@@ -171,7 +181,10 @@ def trainings_of(wanted: Iterable[Wanted], stage: Stage) -> dict[Wanted, tuple[T
 def _tasks(wanted: Wanted, stage: Stage) -> tuple[TrainingTask, ...]:
     recipes = recipes_of(wanted.entrant, stage, wanted.arm, wanted.seed)
     larger = wanted.entrant.backbone == "larger"
-    return tuple(TrainingTask(wanted.arm, recipe, wanted.entrant.classes, larger) for recipe in recipes)
+    return tuple(
+        TrainingTask(wanted.arm, one, wanted.entrant.classes, larger, own=_by_its_authors(one, stage))
+        for one in recipes
+    )
 
 
 def _method(method: str, arm: Arm) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ Interrupted at any moment and called again, it goes on where it stopped.
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from openmov.api.study.pools import Pool, pools_behind
 from openmov.api.study.side_by_side import measure_each, train_each
 from openmov.api.study.stage import Stage
 from openmov.api.world_tasks import StepClock
+from openmov.errors import RecipeError
 from openmov.evaluation.content import FactGroup
 from openmov.runtime.atomic import write_text
 from openmov.runtime.progress import progress_bar
@@ -88,6 +89,7 @@ def make_plan(studies: Sequence[Study], stage: Stage, work: Work) -> Plan:
     kept, left_out = possible(studies, stage)
     wanted = measurements_of(kept, stage)
     trainings = trainings_of(wanted, stage)
+    _refuse_own_without_effect(kept, stage, trainings)
     bench = Bench(stage, work.folders, work.workers, work.shown)
     lists = frozenset(path for one in wanted for path in bench.manifests(one))
     unwritten = frozenset(path for path in lists if not path.is_file())
@@ -105,6 +107,15 @@ def make_plan(studies: Sequence[Study], stage: Stage, work: Work) -> Plan:
     minutes = Estimate(stage).minutes(missing, unmeasured, num_clips=clips)
     left = 0 if unwritten else work.folders.others_than([one for one in folders.values() if one is not None])
     return Plan(kept, stage, wanted, trainings, missing, unmeasured, minutes, left, left_out, pools)
+
+
+def _refuse_own_without_effect(
+    studies: Sequence[Study], stage: Stage, trainings: Mapping[Wanted, tuple[TrainingTask, ...]]
+) -> None:
+    if stage.protocol == "own" and not any(task.own for tasks in trainings.values() for task in tasks):
+        what = f"changes nothing in {', '.join(study.name for study in studies)}"
+        mend = "leave it out; it is about other people's methods: table1, table2, table4"
+        raise RecipeError("--protocol own", what, mend)
 
 
 def _finished(folder: TrainingFolder | None, task: TrainingTask) -> bool:
@@ -220,6 +231,8 @@ def _facts(plan: Plan, more: dict[str, str]) -> tuple[FactGroup, ...]:
             f"{scale.train_per_class} to train on, {scale.val_per_class} to validate, {scale.test_per_class} to test"
         )
         data |= {"clips a class": sizes, "epochs": str(scale.epochs)}
+    if stage.protocol == "own":
+        data["hyper-parameters of other methods"] = "their authors' own"
     data |= more | {"code": code_identity(TRAINING_CODE)}
     return (
         FactGroup("Data", tuple(data.items())),

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from openmov.config.protocols import Protocol
 from openmov.studies.scale import Scale
 
 
@@ -67,3 +68,7 @@ class Stage:
     """What stands for what, for the page."""
     named: str = ""
     """How the data was named on the command line."""
+    protocol: Protocol = "paper"
+    """Whose hyper-parameters other people's methods are trained with: the recipe's, or their authors' own."""
+    last_word: tuple[str, ...] = ()
+    """Of the overrides, those that even their authors' values do not change."""

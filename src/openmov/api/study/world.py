@@ -17,6 +17,13 @@ from openmov.studies.scale import Scale
 
 LARGER = "shapesav-tiny-wide"
 """The wider tiny CLIP."""
+UNDER_OWN = ("baselines.prompts=null", "video.num_frames=8")
+"""What stays the recipe's where authors' values are asked for: the tiny CLIP does not know the words of ActionCLIP's
+templates, and a clip of two seconds has no 32 frames."""
+UNDER_OWN_SAID = (
+    "ActionCLIP keeps the templates of the other methods, whose words the tiny CLIP knows, and ViFi-CLIP their 8 "
+    "frames: a clip of two seconds has no 32."
+)
 _LAYERS = {3: "1", 6: "2", 9: "3"}
 """The tiny CLIP has 4 layers."""
 _RECIPES = {"flow": "shapesav-motion", "audio": "shapesav-sound"}

@@ -17,12 +17,14 @@ from openmov.api.study.plan import (
     wanted_by,
     why_not,
 )
+from openmov.api.study.run import make_plan
+from openmov.api.study.setting import command_of, set_stage
 from openmov.api.study.stage import Stage
 from openmov.api.study.world import world_stage
 from openmov.config.load import load_recipe
 from openmov.errors import RecipeError
 from openmov.studies.catalogue import STUDIES, find_studies
-from openmov.studies.entrants import CLIP, EXTRA_ONLY, LARGER_MOV, MOV, MOV_CALIBRATED
+from openmov.studies.entrants import CLIP, COOP, EXTRA_ONLY, LARGER_MOV, MOV, MOV_CALIBRATED
 from openmov.studies.scale import FULL, QUICK, Scale
 from openmov.studies.study import Entrant
 
@@ -73,6 +75,38 @@ def test_what_looks_at_the_same_is_measured_one_after_the_other(stage: Stage) ->
 
 def drawn_back(wanted: Wanted) -> tuple[str, ...]:
     return tuple(change for change in wanted.entrant.answering if "encoder_weight" in change)
+
+
+def test_authors_values_are_for_their_own_methods_alone(stage: Stage) -> None:
+    own = replace(stage, protocol="own")
+    (coop,) = recipes_of(COOP, own, "flow", 1)
+    assert (coop.training.optimizer, coop.training.learning_rate, coop.training.epochs) == ("sgd", 0.002, 50)
+    assert coop.training.seed == 1
+    assert recipes_of(COOP, stage, "flow", 1)[0].training.optimizer == "adamw"
+    for entrant in (MOV, EXTRA_ONLY):
+        assert recipes_of(entrant, own, "flow", 1) == recipes_of(entrant, stage, "flow", 1)
+    trainings = trainings_of(measurements_of(find_studies(("table1",)), own), own)
+    titles = {task.title for tasks in trainings.values() for task in tasks}
+    assert titles == {"flow-mov-seed0", "flow-coop-own-seed0", "flow-clip_adapter-own-seed0"}
+
+
+def test_the_user_has_the_last_word_over_the_authors(stage: Stage) -> None:
+    (coop,) = recipes_of(COOP, replace(stage, protocol="own", last_word=("training.epochs=2",)), "flow", 0)
+    assert (coop.training.optimizer, coop.training.epochs) == ("sgd", 2)
+
+
+def test_a_world_keeps_what_it_cannot_give_the_authors(tmp_path: Path) -> None:
+    """Its own frames and templates, whatever its recipes say they are."""
+    stage, work = set_stage(["shapesav"], [], tmp_path, None, None, [], quick=True, workers=1, protocol="own")
+    usual = replace(stage, protocol="paper")
+    for method in ("actionclip", "vificlip"):
+        one, other = (recipes_of(Entrant((method,)), each, "flow", 0)[0] for each in (stage, usual))
+        assert (one.video, one.baselines.prompts) == (other.video, None)
+        assert one.training.epochs != other.training.epochs
+    assert any("ViFi-CLIP their 8 frames" in note for note in stage.notes)
+    assert command_of(["table1"], stage, []) == "openmov study table1 --data shapesav --quick --protocol own"
+    with pytest.raises(RecipeError, match="--protocol own: changes nothing in table8; leave it out"):
+        make_plan(find_studies(("table8",)), stage, work)
 
 
 def test_recipes_say_what_was_declared(stage: Stage) -> None:

@@ -1,0 +1,119 @@
+"""`openmov evaluate` of runs that were trained on every class: no class is novel, so base classes are all there is.
+
+one pass over the clips --> each contender on base clips, base names as possible answers (equation 10)
+"""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from openmov.api.conditions import conditions_of
+from openmov.api.evaluate import data_facts, open_runs, record_all, write_answer
+from openmov.api.facts import fact_groups
+from openmov.api.measuring import Contender, contenders, measure_under
+from openmov.api.runs import LoadedRun
+from openmov.api.test_clips import TestClips, prepare_clips, require_clips
+from openmov.errors import RunFolderError
+from openmov.evaluation.content import ReportContent, TaskReport
+from openmov.evaluation.detail import confusion_map, protocol_row, reliability
+from openmov.evaluation.report import write_report
+from openmov.evaluation.result import Evaluation, Failure
+from openmov.evaluation.rows import method_row
+from openmov.runtime.checkpoint import require_match
+from openmov.runtime.distributed import joined_world
+from openmov.text.vocabulary import load_vocabulary
+
+NOTE = "Every class was trained on: nothing here is open-vocabulary, and nothing was measured on novel classes."
+
+
+@dataclass(frozen=True)
+class BaseTask:
+    """Runs on the classes that they were trained on, measured."""
+
+    runs: tuple[LoadedRun, ...] = field(repr=False)
+    """The runs, as given."""
+    clips: TestClips
+    """What was measured on."""
+    methods: tuple[tuple[Contender, Evaluation], ...] = field(repr=False)
+    """The rows."""
+
+
+def without_novel(vocabulary: Path) -> bool:
+    """Whether all its classes are base. Raises VocabularyError."""
+    names = load_vocabulary(vocabulary)
+    return bool(names.base) and not names.novel
+
+
+def evaluate_base(
+    run_folders: Sequence[Path],
+    manifest: Path,
+    vocabulary: Path,
+    *,
+    cache_folder: Path,
+    split: str = "test",
+    backbone: str | None = None,
+    views: tuple[int, int] | None = None,
+    features: Path | None = None,
+    changes: Sequence[str] = (),
+    workers: int = 2,
+    shown: bool = True,
+) -> BaseTask:
+    """Measures runs on a vocabulary without a novel class; each run's own answers go into its folder.
+
+    Raises RunFolderError for no run, CheckpointError where a run was trained on other classes, BackboneError,
+    ManifestError, VocabularyError, all before a video is opened.
+    """
+    if not run_folders:
+        raise RunFolderError("evaluate", "no run is given", "name at least one run folder")
+    started = time.monotonic()
+    runs = open_runs(run_folders, cache_folder, backbone=backbone, views=views, features=features, changes=changes)
+    names = load_vocabulary(vocabulary)
+    for run in runs:
+        require_match(run.header, vocabulary_identity=names.for_protocol("base").identity, where=run.folder.best)
+    with joined_world() as world:
+        how: dict[str, Any] = {"workers": workers, "world": world}
+        clips = prepare_clips(runs, manifest, names, split, shown=shown and world.first, **how)
+        require_clips(manifest, clips, "of a base class", "of base classes", frozenset(names.base))
+        recordings, seconds = record_all(runs, clips, started=started, **how)
+    # On the base path alone beta and tau_v change nothing: a calibrated MOV would be the same row again.
+    listed = [one for one in contenders(runs, recordings) if one.kind != "mov_calibrated"]
+    methods = tuple((one, _measured(one, clips, seconds)) for one in listed)
+    for one, evaluation in methods if world.first else ():
+        if one.trained and len(one.runs) == 1:
+            write_answer(one.runs[0].folder.results, one.name, "base", evaluation)
+    return BaseTask(runs, clips, methods)
+
+
+def write_base(task: BaseTask, out: Path) -> Path:
+    """Writes the page and every video's answers into `out`; returns the page's path. Raises StorageError."""
+    for one, evaluation in task.methods:
+        write_answer(out, one.name, "base", evaluation)
+    title = task.runs[0].wiring.recipe.name
+    last, found = task.methods[-1]
+    report = TaskReport(
+        title=title,
+        rows=tuple(method_row(one.name, evaluation, None, kind=one.kind) for one, evaluation in task.methods),
+        explanation=NOTE,
+        num_base_classes=len(task.clips.vocabulary.base),
+        protocols=tuple(protocol_row(one.name, "base", evaluation) for one, evaluation in task.methods),
+        confusions=(confusion_map(last.name, "base", found),),
+        reliabilities=(reliability(last.name, "base", found),),
+    )
+    content = ReportContent(
+        title=f"openmov: {title}",
+        facts=fact_groups({title: task.runs[0].wiring}, {title: data_facts(task.clips)}, {last.name: found.conditions}),
+        tasks=(report,),
+        num_files=len(task.clips.records) + len(task.clips.unreadable),
+        failures=tuple(Failure(str(one.record.path), str(one.error)) for one in task.clips.unreadable),
+        notes=(NOTE,),
+    )
+    return write_report(out, content)
+
+
+def _measured(one: Contender, clips: TestClips, seconds: dict[str, float]) -> Evaluation:
+    conditions = conditions_of(one.runs, clips, trained=one.trained, seconds=seconds)
+    return measure_under(
+        one, clips, clips.vocabulary.for_protocol("base"), what=f"{one.name}, base", conditions=conditions
+    )
