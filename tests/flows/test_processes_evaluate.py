@@ -31,13 +31,6 @@ def without_times(value: Any) -> Any:
     return [without_times(one) for one in value] if isinstance(value, list) else value
 
 
-def numbers(value: Any) -> list[Any]:
-    """Every number of some JSON."""
-    if isinstance(value, dict | list):
-        return [one for part in (value.values() if isinstance(value, dict) else value) for one in numbers(part)]
-    return [value]
-
-
 def written(run: Path) -> dict[str, Any]:
     paths = {path.relative_to(run / "results"): path for path in sorted((run / "results").rglob("*.json"))}
     return {str(name): without_times(json.loads(path.read_text())) for name, path in paths.items()}
@@ -56,7 +49,6 @@ def test_two_processes_measure_what_one_measures(tiny_world: TinyWorld, tiny_run
     for name, expected in found[1].items():
         assert found[2][name] == expected, name
     assert len(found[1]) > 6
-    assert any(isinstance(one, float) and 0 < one < 1 for one in numbers(found[2]["report.json"]))
     probabilities = [record["probabilities"] for record in found[1]["evaluations/mov-novel.json"]["records"]]
     assert len({tuple(row) for row in probabilities}) > 3
 
