@@ -10,9 +10,10 @@ import pytest
 from openmov.api.calibrating import match_run
 from openmov.api.runs import load_run
 from openmov.api.study import bench
+from openmov.api.study.agenda import Plan, Work, make_plan
 from openmov.api.study.layout import StudyFolders
 from openmov.api.study.measure import read_measurement
-from openmov.api.study.run import Plan, Work, make_plan, run_studies
+from openmov.api.study.run import run_studies
 from openmov.api.study.stage import Arm, Clips, Stage
 from openmov.api.training_data import load_base
 from openmov.data.source import evaluation_batches

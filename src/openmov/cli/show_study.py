@@ -3,7 +3,7 @@
 import sys
 from collections import Counter
 
-from openmov.api.study.run import Plan, left_out_note
+from openmov.api.study.agenda import Plan, left_out_note
 
 
 def plan_lines(plan: Plan) -> list[str]:

@@ -5,8 +5,22 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from openmov.cli.options import AtLeastOne, Cache, Flag, Set, Workers, app
+from openmov.cli.options import AtLeastOne, Cache, Flag, Set, app
 
+StudyNames = Annotated[
+    tuple[str, ...],
+    Parameter(
+        help="table1 ... table9, figure1, figure3; beyond the paper temperatures, generalised, weight_ensembles, "
+        "scenes, modalities; or all.",
+    ),
+]
+StudyProtocol = Annotated[
+    Literal["paper", "own"],
+    Parameter(
+        help="Hyper-parameters of other people's methods: those of the recipe, as the paper compares (paper), or those "
+        "that their authors published (own); --set has the last word.",
+    ),
+]
 DataNames = Annotated[
     tuple[str, ...],
     Parameter(
@@ -25,6 +39,12 @@ Manifests = Annotated[
         help="The folder or manifest of each data set, in the order of --data.",
     ),
 ]
+StudyWorkers = Annotated[
+    AtLeastOne,
+    Parameter(
+        help="Processes and threads: on ShapesAV, networks trained at a time; on other data, videos read at a time.",
+    ),
+]
 Work = Annotated[
     Path | None,
     Parameter(show_default=False, help="Folder of clips, trainings and measurements. [default: OUT/work]"),
@@ -33,7 +53,7 @@ Work = Annotated[
 
 @app.command
 def study(
-    names: tuple[str, ...],
+    names: StudyNames,
     /,
     *,
     data: DataNames = ("shapesav",),
@@ -43,9 +63,9 @@ def study(
     seeds: AtLeastOne | None = None,
     quick: Flag = False,
     plan: Flag = False,
-    protocol: Literal["paper", "own"] = "paper",
+    protocol: StudyProtocol = "paper",
     cache: Cache = None,
-    workers: Workers = 2,
+    workers: StudyWorkers = 2,
     set_: Set = (),
 ) -> None:
     """Run the paper's experiments, and some of our own: train, measure, write a page with the paper's numbers beside.
@@ -55,9 +75,6 @@ def study(
 
     Parameters
     ----------
-    names
-        table1 ... table9, figure1, figure3; beyond the paper temperatures, generalised, weight_ensembles, scenes,
-        modalities; or all.
     out
         Folder of the pages.
     seeds
@@ -66,19 +83,16 @@ def study(
         ShapesAV with few clips, few epochs and one seed.
     plan
         Only say what there is to do.
-    protocol
-        Hyper-parameters of other people's methods: those of the recipe, as the paper compares (paper), or those that
-        their authors published (own); --set has the last word.
     """
-    from openmov.api.study.run import make_plan, run_studies
+    from openmov.api.study.agenda import make_plan
+    from openmov.api.study.run import run_studies
     from openmov.api.study.setting import command_of, set_stage
     from openmov.cli import show_study
     from openmov.studies.catalogue import find_studies
 
-    found = find_studies(names)
     folder = work or out / "work"
     stage, how = set_stage(data, manifest, folder, cache, seeds, set_, quick=quick, workers=workers, protocol=protocol)
-    planned = make_plan(found, stage, how)
+    planned = make_plan(find_studies(names), stage, how)
     if plan:
         print("\n".join(show_study.plan_lines(planned)))
         return

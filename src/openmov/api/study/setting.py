@@ -6,9 +6,9 @@ from pathlib import Path
 
 import torch
 
+from openmov.api.study.agenda import Work
 from openmov.api.study.given import given_stage
 from openmov.api.study.layout import StudyFolders
-from openmov.api.study.run import Work
 from openmov.api.study.stage import Stage
 from openmov.api.study.world import UNDER_OWN, UNDER_OWN_SAID, world_stage
 from openmov.api.wiring import default_cache_folder

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from openmov.api.study.agenda import make_plan
 from openmov.api.study.layout import StudyFolders
 from openmov.api.study.plan import (
     TrainingTask,
@@ -17,7 +18,6 @@ from openmov.api.study.plan import (
     wanted_by,
     why_not,
 )
-from openmov.api.study.run import make_plan
 from openmov.api.study.setting import command_of, set_stage
 from openmov.api.study.stage import Stage
 from openmov.api.study.world import world_stage

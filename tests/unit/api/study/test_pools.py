@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from openmov.api.study.agenda import Plan, Work, make_plan
 from openmov.api.study.estimate import Estimate
 from openmov.api.study.layout import StudyFolders
 from openmov.api.study.plan import measurements_of, trainings_of
 from openmov.api.study.pools import pools_behind, pools_of
-from openmov.api.study.run import Plan, Work, make_plan
 from openmov.api.study.world import world_stage
 from openmov.data.shapesav.pool import plan_pool
 from openmov.studies.catalogue import find_studies

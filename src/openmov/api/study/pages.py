@@ -1,0 +1,92 @@
+"""Writes the pages of filled studies, and beside them their JSON: numbers, and all that produced them."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from openmov.api.facts import machine_facts, software_facts
+from openmov.api.study.agenda import Plan, left_out_note
+from openmov.api.study.layout import TRAINING_CODE, code_identity
+from openmov.api.world_tasks import StepClock
+from openmov.evaluation.content import FactGroup
+from openmov.runtime.atomic import write_text
+from openmov.studies.filled import FilledStudy
+from openmov.studies.page import StudiesContent, as_html, as_json, as_markdown
+
+_NOTE = (
+    "No MOV trained on Kinetics or VGGSound has been released by anyone; what stands as the paper's was read off the "
+    "paper. No novel class, clip or name was loaded in training or tuning, except where a study says that it trains "
+    "on all classes."
+)
+
+
+@dataclass(frozen=True)
+class Made:
+    """How what a page shows was made: what every page of one call says alike."""
+
+    plan: Plan
+    """What was asked for."""
+    seconds: Sequence[float]
+    """What each training took, in the call that finished it."""
+    at_a_time: int
+    """Trainings side by side."""
+    clock: StepClock
+    """The steps of this call."""
+    command: str
+    """What makes the same again."""
+
+    def content(self, title: str, filled: tuple[FilledStudy, ...]) -> StudiesContent:
+        """A page of some of the studies."""
+        stage = self.plan.stage
+        seeds = stage.seeds
+        said = f"mean and standard deviation over {seeds} training seeds" if seeds > 1 else "one training seed"
+        return StudiesContent(
+            title=title,
+            summary=f"Accuracy in per cent, {said}, one fixed split; the paper's numbers stand beside for comparison.",
+            date=time.strftime("%Y-%m-%d"),
+            command=self.command,
+            studies=filled,
+            facts=_facts(self),
+            steps=tuple(self.clock.steps),
+            notes=(*stage.notes, *map(left_out_note, self.plan.left_out), _NOTE),
+        )
+
+
+def write_pages(filled: tuple[FilledStudy, ...], made: Made, out: Path) -> Path:
+    """A page a study, and where several were asked for one of all, whose path is returned. Raises StorageError."""
+    for one in filled:
+        _write_page(out, one.study.name, made.content(one.study.title, (one,)))
+    if len(filled) == 1:
+        return out / f"{filled[0].study.name}.html"
+    title = f"The paper's experiments on {made.plan.stage.title}"
+    return _write_page(out, "report", made.content(title, filled))
+
+
+def _write_page(out: Path, name: str, content: StudiesContent) -> Path:
+    write_text(out / f"{name}.json", as_json(content))
+    write_text(out / f"{name}.md", as_markdown(content))
+    write_text(out / f"{name}.html", as_html(content))
+    return out / f"{name}.html"
+
+
+def _facts(made: Made) -> tuple[FactGroup, ...]:
+    plan, stage, scale = made.plan, made.plan.stage, made.plan.stage.scale
+    data = {"data": stage.title, "training seeds": ", ".join(map(str, range(stage.seeds)))}
+    used = {one.arm: stage.arms[one.arm] for one in plan.wanted}
+    data |= {name: f"{arm.clips.title} ({arm.recipe})" for name, arm in used.items()}
+    if scale is not None:
+        sizes = (
+            f"{scale.train_per_class} to train on, {scale.val_per_class} to validate, {scale.test_per_class} to test"
+        )
+        data |= {"clips a class": sizes, "epochs": str(scale.epochs)}
+    if stage.protocol == "own":
+        data["hyper-parameters of other methods"] = "their authors' own"
+    beside = f", {made.at_a_time} of them at a time" if made.at_a_time > 1 else ""
+    data["trainings"] = f"{len(made.seconds)}, {sum(made.seconds) / 60:.0f} minutes in all{beside}"
+    data["code"] = code_identity(TRAINING_CODE)
+    return (
+        FactGroup("Data", tuple(data.items())),
+        FactGroup("Software", tuple(software_facts().items())),
+        FactGroup("Machine", tuple(machine_facts().items())),
+    )
