@@ -8,6 +8,7 @@ from openmov.api.study.stage import Stage
 from openmov.studies.scale import (
     LARGER_FACTOR,
     SECONDS_PER_1000_CLIPS,
+    SECONDS_PER_1000_MEASURED,
     SECONDS_PER_1000_WRITTEN,
     SECONDS_PER_MEASUREMENT,
 )
@@ -39,7 +40,9 @@ class Estimate:
             return None
         foreseen = sum(self.seconds(task) for task in tasks) * self._factor()
         if self.stage.scale is not None:
-            foreseen += num_measurements * SECONDS_PER_MEASUREMENT + num_clips / 1000 * SECONDS_PER_1000_WRITTEN
+            asked = _CLASSES * self.stage.scale.test_per_class / 1000 * SECONDS_PER_1000_MEASURED
+            foreseen += num_measurements * (SECONDS_PER_MEASUREMENT + asked)
+            foreseen += num_clips / 1000 * SECONDS_PER_1000_WRITTEN
         return foreseen / 60
 
     def seconds(self, task: TrainingTask) -> float:
