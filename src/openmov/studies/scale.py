@@ -1,7 +1,7 @@
 """How large the studies are on ShapesAV: clips, epochs, seeds, and what a training costs there. Data only.
 
-Minutes are an estimate for the plan that is printed beforehand: seconds for 1,000 clips once through, measured on two
-cores. The plan corrects them by what the first trainings took.
+Minutes are an estimate for the plan that is printed beforehand: seconds of a machine of two cores, which trains two
+networks at a time, for 1,000 clips once through. The plan corrects them by what the first trainings took.
 """
 
 from dataclasses import dataclass
@@ -35,21 +35,21 @@ class Scale:
     """What the whole is meant to fit into on two cores."""
 
 
-FULL = Scale("full", 24, 4, 24, 16, 10, 3, 10, 5, 10, limit_minutes=120)
+FULL = Scale("full", 24, 4, 24, 16, 10, 3, 15, 5, 15, limit_minutes=120)
 QUICK = Scale("quick", 12, 2, 8, 8, 4, 1, 10, 1, 5, limit_minutes=20)
 
 SECONDS_PER_1000_CLIPS = {
-    "mov flow": 7.5,
-    "mov audio": 3.2,
-    "mov flow audio": 10.0,
+    "mov flow": 7.0,
+    "mov audio": 2.7,
+    "mov flow audio": 16.0,
     "flow_only": 6.0,
-    "audio_only": 2.4,
-    "video_only": 0.6,
-    "coop": 2.0,
-    "clip_adapter": 0.6,
+    "audio_only": 2.0,
+    "video_only": 0.5,
+    "coop": 1.0,
+    "clip_adapter": 0.4,
     "resnet50_audio": 34.0,
-    "slowfast_audio": 15.0,
-    "other": 9.0,
+    "slowfast_audio": 13.0,
+    "other": 7.0,
 }
 """One pass in training, by method and, for the whole model, the modalities beside the video."""
 LARGER_FACTOR = 2.0
