@@ -5,9 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from openmov.data.shapesav.families import NUM_FAMILIES
 from openmov.data.shapesav.pool import PooledScene, PoolPlan, plan_pool, write_pool
-from openmov.data.shapesav.vocabulary import PUBLISHED_SEED, TASKS, Task
+from openmov.data.shapesav.vocabulary import PUBLISHED_SEED, TASKS, Task, base_novel_split, class_names
 from openmov.errors import RunFolderError
 from openmov.runtime.progress import progress_bar
 
@@ -42,16 +41,28 @@ def write_world(
 
 
 def dealt(plan: PoolPlan) -> PoolPlan:
-    """The same pool with the background families of ShapesAV-Scenes dealt to its classes by a published draw.
+    """The same pool with the background families of novel classes dealt among them by a published draw.
 
-    In the order of the classes, all classes of a motion would have one tint and all of a shape one grating: what base
-    classes taught of tints would then name the motion of a novel class, whose family is meant to say nothing.
+    A family's tint goes with the motion (or sound) of its class and its grating with the shape, which a small network
+    learns of base classes in few steps. Of a novel class they would then tell the name, though its family was never
+    seen, while the family of a novel class is meant to say nothing.
     """
     if plan.scenes is None:
         return plan
-    families = np.random.default_rng([PUBLISHED_SEED, 7, TASKS.index(plan.scenes)]).permutation(NUM_FAMILIES).tolist()
+    family_of = _dealt_families(plan.scenes)
 
     def moved(clips: tuple[PooledScene, ...]) -> tuple[PooledScene, ...]:
-        return tuple(replace(clip, scene=replace(clip.scene, family=families[clip.scene.family])) for clip in clips)
+        return tuple(
+            replace(clip, scene=replace(clip.scene, family=family_of.get(clip.scene.family, clip.scene.family)))
+            for clip in clips
+        )
 
     return replace(plan, clips=moved(plan.clips), swapped=moved(plan.swapped))
+
+
+def _dealt_families(task: Task) -> dict[int | None, int]:
+    """Of novel classes: a family as planned, to that dealt in its place."""
+    novel = frozenset(base_novel_split(task)[1])
+    families = [place for place, name in enumerate(class_names(task)) if name in novel]
+    drawn = np.random.default_rng([PUBLISHED_SEED, 7, TASKS.index(task)]).permutation(families).tolist()
+    return dict(zip(families, drawn, strict=True))
