@@ -136,7 +136,8 @@ def _markdown_cell(cell: Cell) -> str:
 
 
 def _curves(filled: FilledCurves) -> str:
-    lines = ["| fine-tuned | classes | before | highest after any epoch | last epoch | in the paper |", "|---" * 6 + "|"]
+    titles = ("fine-tuned", "classes", "before", "highest after any epoch", "last epoch", "in the paper")
+    lines = [f"| {' | '.join(titles)} |", "|---" * 6 + "|"]
     for panel in filled.panels:
         for role, values in (("base", panel.base), ("novel", panel.novel)):
             shown = (
