@@ -6,13 +6,16 @@ from collections.abc import Mapping
 from openmov.data.benchmarks.hmdb51 import HMDB51
 from openmov.data.benchmarks.kinetics import kinetics
 from openmov.data.benchmarks.listing import Benchmark
-from openmov.data.benchmarks.shapesav import shapesav
+from openmov.data.benchmarks.shapesav import shapesav, shapesav_scenes
 from openmov.data.benchmarks.ucf101 import UCF101
 from openmov.data.benchmarks.vggsound import VGGSOUND
-from openmov.data.shapesav.vocabulary import TASKS
+from openmov.data.shapesav.vocabulary import TASKS, Task
 from openmov.errors import ManifestError
 
-_ALL = (*map(kinetics, (400, 600, 700)), VGGSOUND, UCF101, HMDB51, *map(shapesav, TASKS))
+_SCENED: tuple[Task, ...] = ("motion", "sound")
+"""Tasks of the world whose classes have scenes of their own in ShapesAV-Scenes."""
+_SCENES = tuple(shapesav_scenes(task, swapped=swapped) for task in _SCENED for swapped in (False, True))
+_ALL = (*map(kinetics, (400, 600, 700)), VGGSOUND, UCF101, HMDB51, *map(shapesav, TASKS), *_SCENES)
 BENCHMARKS: Mapping[str, Benchmark] = {benchmark.name: benchmark for benchmark in _ALL}
 
 

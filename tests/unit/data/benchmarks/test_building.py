@@ -289,6 +289,22 @@ class TestShapesAV:
         with pytest.raises(ManifestError, match=r"is no pool of ShapesAV: .*expected manifest-sound\.csv"):
             built("shapesav-sound", tmp_path)
 
+    def test_scenes_are_two_data_sets_a_task(self, tmp_path: Path) -> None:
+        base, novel = base_novel_split("sound")
+        videos = tmp_path / "videos"
+        touch(videos, "train/000000.mp4", "swapped/000000.mp4")
+        for end, row in (("", f"train/000000,train/000000.mp4,{base[0]},train"), ("-swapped", "")):
+            row = row or f"swapped/000000,swapped/000000.mp4,{novel[0]},test"
+            (videos / f"manifest-sound{end}.csv").write_text(f"id,path,label,split\n{row}\n")
+        (videos / "vocabulary-sound.json").write_text(json.dumps({"base": base, "novel": novel}))
+        made, manifest = built("shapesav-scenes-sound", tmp_path)
+        assert rows_of(manifest) == [("train/000000", base[0], "train")]
+        assert made.coverage.title == "ShapesAV-Scenes, sound"
+        _, manifest = built("shapesav-scenes-sound-swapped", tmp_path)
+        assert rows_of(manifest) == [("swapped/000000", novel[0], "test")]
+        with pytest.raises(ManifestError, match=r"expected manifest-motion\.csv; write one with .* --scenes motion"):
+            built("shapesav-scenes-motion", tmp_path)
+
 
 def test_every_data_set_has_a_list_of_readable_names() -> None:
     for name, benchmark in BENCHMARKS.items():
