@@ -39,8 +39,8 @@ FIGURE1 = Study(
     ),
     (
         "Novel accuracy is measured afterwards from the weights saved each epoch; the findings compare the epoch that "
-        "was best on base validation clips with the encoder before training, and not the highest of the table, which is "
-        "read off test clips.",
+        "was best on base validation clips with the encoder before training, and not the highest of the table, which "
+        "is read off test clips.",
         "One training seed, whatever the others have: every epoch of four whole encoders is measured.",
     ),
     max_seeds=1,

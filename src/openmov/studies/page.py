@@ -47,14 +47,14 @@ class StudiesContent:
     """What these numbers are not, and what stands for what."""
 
     @property
-    def found_in_paper(self) -> tuple[FindingOutcome, ...]:
-        """What came of the paper's findings."""
-        return tuple(one for filled in self.studies if not filled.study.own for one in filled.outcomes)
+    def found_in_paper(self) -> tuple[FilledStudy, ...]:
+        """Studies that test what the paper found."""
+        return tuple(filled for filled in self.studies if filled.outcomes and not filled.study.own)
 
     @property
-    def asked_beyond(self) -> tuple[FindingOutcome, ...]:
-        """What came of questions of our own."""
-        return tuple(one for filled in self.studies if filled.study.own for one in filled.outcomes)
+    def asked_beyond(self) -> tuple[FilledStudy, ...]:
+        """Studies that ask a question of our own."""
+        return tuple(filled for filled in self.studies if filled.outcomes and filled.study.own)
 
 
 def as_html(content: StudiesContent) -> str:
@@ -173,8 +173,10 @@ def _findings(outcomes: Sequence[FindingOutcome]) -> str:
 
 def _what_held(content: StudiesContent) -> list[str]:
     paper, own = content.found_in_paper, content.asked_beyond
-    parts = ["## What held", _findings(paper)] if paper else []
-    return parts + (["## Beyond the paper", _asked(own)] if own else [])
+    parts = ["## What held"] if paper else []
+    parts += [text for filled in paper for text in (f"**{filled.study.title}**", _findings(filled.outcomes))]
+    parts += ["## Beyond the paper"] if own else []
+    return parts + [text for filled in own for text in (f"**{filled.study.title}**", _asked(filled.outcomes))]
 
 
 def _asked(outcomes: Sequence[FindingOutcome]) -> str:
