@@ -1,12 +1,14 @@
 """Background families of ShapesAV-Scenes: what a place looks like, and which class's clips are taken where.
 
-    family k   a tint and a grating of its own over the world's patches and grain; the place of class k
+    family k   a tint and a grating of its own over the world's patches and grain; the place of base class k, while
+               those of novel classes are dealt among them by a published draw (decision 39)
     training, validation, ordinary test   80 % of a class's clips lie in its own family, the others in families of
                                           other classes of its role (base or novel)
     swapped test   the clips of the ordinary test, each in a family of another class of its role
 
-So the families of novel classes are never seen in training, and of a base clip the place alone tells the class in four
-cases of five. Shape, motion, sound, colour and pose of every clip are those of the plain world. Knows nothing of files.
+So the families of novel classes are never seen in training and nothing about them tells a name, and of a base clip
+the place alone tells the class in four cases of five. Shape, motion, sound, colour and pose of every clip are those of
+the plain world. Knows nothing of files.
 """
 
 from collections.abc import Sequence
@@ -16,7 +18,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from openmov.data.shapesav.scene import SIZE_PX, Scene
-from openmov.data.shapesav.vocabulary import Task, base_novel_split, class_names, label
+from openmov.data.shapesav.vocabulary import PUBLISHED_SEED, TASKS, Task, base_novel_split, class_names, label
 
 OWN_SHARE = 0.8
 """Of a class's clips in its own family, rounded to whole clips."""
@@ -66,6 +68,22 @@ def swapped(task: Task, scenes: Sequence[Scene], rng: np.random.Generator) -> li
     return _in_families(scenes, [int(rng.choice(mates[name])) for name in names])
 
 
+def families_of(task: Task) -> dict[str, int]:
+    """The family of each class. Raises ValueError for a task with more classes than families.
+
+    In the order of the classes a tint goes with a motion (or sound) and a grating with a shape, which base classes
+    teach in few steps. Were it so of novel classes too, a place never seen would name them: theirs are dealt by a draw.
+    """
+    names = class_names(task)
+    if len(names) > NUM_FAMILIES:
+        raise ValueError(f"{len(names)} classes of the task {task} are more than {NUM_FAMILIES} background families")
+    family = {name: place for place, name in enumerate(names)}
+    novel = [name for name in names if name in base_novel_split(task)[1]]
+    rng = np.random.default_rng([PUBLISHED_SEED, 7, TASKS.index(task)])
+    drawn = rng.permutation([family[name] for name in novel]).tolist()
+    return family | dict(zip(novel, drawn, strict=True))
+
+
 def _in_families(scenes: Sequence[Scene], families: Sequence[int]) -> list[Scene]:
     return [replace(scene, family=family) for scene, family in zip(scenes, families, strict=True)]
 
@@ -75,9 +93,6 @@ def _classes(task: Task) -> tuple[dict[str, int], dict[str, list[int]]]:
 
     Raises ValueError for a task with more classes than families.
     """
-    number = {name: place for place, name in enumerate(class_names(task))}
-    if len(number) > NUM_FAMILIES:
-        raise ValueError(f"{len(number)} classes of the task {task} are more than {NUM_FAMILIES} background families")
-    roles = base_novel_split(task)
+    roles, number = base_novel_split(task), families_of(task)
     mates = {name: [number[mate] for mate in role if mate != name] for role in roles for name in role}
     return number, mates

@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -46,6 +46,8 @@ Split = Literal["train", "val", "test"]
 
 _SPLITS: tuple[Split, ...] = ("train", "val", "test")
 _GENERATOR = f"openmov.data.shapesav version {WORLD_VERSION}"
+_FAMILIES = "those of novel classes dealt by a draw"
+"""In `pool.json` of ShapesAV-Scenes: an older pool, of families in the order of the classes, is another one."""
 
 
 @dataclass(frozen=True)
@@ -179,8 +181,10 @@ def _claim(folder: Path, plan: PoolPlan) -> None:
     """Writes `pool.json`, or checks that it is this very pool's."""
     path = folder / "pool.json"
     counts = {"train": plan.train_per_class, "val": plan.validation_per_class, "test": plan.test_per_class}
-    facts = {"generator": _GENERATOR, "seed": plan.seed, "clips_per_class": counts}
-    text = json.dumps(facts if plan.scenes is None else {**facts, "scenes": plan.scenes}, indent=2) + "\n"
+    facts: dict[str, Any] = {"generator": _GENERATOR, "seed": plan.seed, "clips_per_class": counts}
+    if plan.scenes is not None:
+        facts |= {"scenes": plan.scenes, "families": _FAMILIES}
+    text = json.dumps(facts, indent=2) + "\n"
     if not path.exists():
         write_text(path, text)
     elif path.read_text(encoding="utf-8") != text:

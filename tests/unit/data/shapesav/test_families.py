@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from openmov.data.shapesav.families import NUM_FAMILIES, family_pattern
+from openmov.data.shapesav.families import NUM_FAMILIES, families_of, family_pattern
 from openmov.data.shapesav.pool import PooledScene, PoolPlan, plan_pool, write_pool
 from openmov.data.shapesav.render import background
 from openmov.data.shapesav.vocabulary import Task, base_novel_split, class_names, label
@@ -24,12 +24,36 @@ def named(task: Task, clip: PooledScene) -> str:
 @pytest.mark.parametrize("task", SCENED)
 def test_eight_of_ten_clips_of_a_class_lie_in_its_own_family_in_every_split(task: Task) -> None:
     plan = plan_pool(10, 5, 5, seed=3, scenes=task)
-    own = dict(zip(class_names(task), range(NUM_FAMILIES), strict=True))
+    own = families_of(task)
     for split, count in (("train", 8), ("val", 4), ("test", 4)):
         clips = [clip for clip in plan.clips if clip.split == split]
         faithful = Counter(named(task, clip) for clip in clips if clip.scene.family == own[named(task, clip)])
         assert set(faithful.values()) == {count}
         assert set(faithful) == set(own)
+
+
+@pytest.mark.parametrize("task", SCENED)
+def test_every_class_has_a_family_of_its_own_and_a_base_class_that_of_its_place(task: Task) -> None:
+    places, (base, novel) = {name: place for place, name in enumerate(class_names(task))}, base_novel_split(task)
+    families = families_of(task)
+    assert sorted(families.values()) == list(range(NUM_FAMILIES))
+    assert {name: families[name] for name in base} == {name: places[name] for name in base}
+    assert {families[name] for name in novel} == {places[name] for name in novel}
+
+
+@pytest.mark.parametrize("task", SCENED)
+def test_what_base_classes_teach_of_tints_and_gratings_names_no_novel_class(task: Task) -> None:
+    """Of base classes a tint is a motion's and a grating a shape's; of 24 novel ones by chance in three each."""
+    families, places = families_of(task), {name: place for place, name in enumerate(class_names(task))}
+    for names, told in ((base_novel_split(task)[0], range(40, 41)), (base_novel_split(task)[1], range(6))):
+        assert sum(families[name] % 8 == places[name] % 8 for name in names) in told
+        assert sum(families[name] // 8 == places[name] // 8 for name in names) in told
+
+
+@pytest.mark.parametrize(("task", "first"), [("motion", [34, 22, 26, 24, 53]), ("sound", [34, 4, 14, 29, 22])])
+def test_the_draw_is_the_published_one(task: Task, first: list[int]) -> None:
+    families = families_of(task)
+    assert [families[name] for name in base_novel_split(task)[1][: len(first)]] == first
 
 
 @pytest.mark.parametrize("task", SCENED)
@@ -39,14 +63,14 @@ def test_no_family_of_a_novel_class_is_seen_with_a_base_class(task: Task) -> Non
     seen = defaultdict(set)
     for clip in plan.files:
         seen[named(task, clip) in base].add(clip.scene.family)
-    own = dict(zip(class_names(task), range(NUM_FAMILIES), strict=True))
+    own = families_of(task)
     assert seen[True] == {own[name] for name in base}
     assert seen[False] == {own[name] for name in novel}
 
 
 def test_a_swapped_clip_is_the_test_clip_in_the_place_of_another_class() -> None:
     plan = plan_pool(2, 6, 1, seed=1, scenes="motion")
-    own = dict(zip(class_names("motion"), range(NUM_FAMILIES), strict=True))
+    own = families_of("motion")
     tested = [clip for clip in plan.clips if clip.split == "test"]
     assert len(plan.swapped) == len(tested)
     for before, after in zip(tested, plan.swapped, strict=True):
