@@ -8,11 +8,14 @@ from pathlib import Path
 from openmov.api.facts import machine_facts, software_facts
 from openmov.api.study.agenda import Plan, left_out_note
 from openmov.api.study.layout import TRAINING_CODE, code_identity
+from openmov.api.study.plan import seeds_of
+from openmov.api.study.stage import Stage
 from openmov.api.world_tasks import StepClock
 from openmov.evaluation.content import FactGroup
 from openmov.runtime.atomic import write_text
 from openmov.studies.filled import FilledStudy
 from openmov.studies.page import StudiesContent, as_html, as_json, as_markdown
+from openmov.studies.study import Study
 
 _NOTE = (
     "No MOV trained on Kinetics or VGGSound has been released by anyone; what stands as the paper's was read off the "
@@ -39,11 +42,9 @@ class Made:
     def content(self, title: str, filled: tuple[FilledStudy, ...]) -> StudiesContent:
         """A page of some of the studies."""
         stage = self.plan.stage
-        seeds = stage.seeds
-        said = f"mean and standard deviation over {seeds} training seeds" if seeds > 1 else "one training seed"
         return StudiesContent(
             title=title,
-            summary=f"Accuracy in per cent, {said}, one fixed split; the paper's numbers stand beside for comparison.",
+            summary=_summary([one.study for one in filled], stage),
             date=time.strftime("%Y-%m-%d"),
             command=self.command,
             studies=filled,
@@ -51,6 +52,14 @@ class Made:
             steps=tuple(self.clock.steps),
             notes=(*stage.notes, *map(left_out_note, self.plan.left_out), _NOTE),
         )
+
+
+def _summary(studies: Sequence[Study], stage: Stage) -> str:
+    """Seeds are those of the studies shown, fewer where all of them are dear."""
+    seeds = max(len(seeds_of(study, stage)) for study in studies)
+    said = f"mean and standard deviation over {seeds} training seeds" if seeds > 1 else "one training seed"
+    paper = "" if all(study.own for study in studies) else "; the paper's numbers stand beside for comparison"
+    return f"Accuracy in per cent, {said}, one fixed split{paper}."
 
 
 def write_pages(filled: tuple[FilledStudy, ...], made: Made, out: Path) -> Path:
