@@ -95,9 +95,7 @@ class Bench:
         """Fills the caches for all trainings, once for those that look at the same clips in the same way."""
         looks: dict[str, TrainingTask] = {}
         for task in tasks:
-            looked = task.recipe.model_dump_json(
-                include={"model": {"method", "modalities"}, **dict.fromkeys(_LOOKS, True)}
-            )
+            looked = task.recipe.model_dump_json(include=_LOOKS)
             looks.setdefault(f"{task.arm} {task.classes} {looked}", task)
         for task in looks.values():
             wiring = wire(task.recipe, self.stage.cache)

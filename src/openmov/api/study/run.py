@@ -66,6 +66,6 @@ def _measure(plan: Plan, bench: Bench, clock: StepClock, at_a_time: int) -> dict
             measurer.prepare(wanted, plan.trainings[wanted])
     bar = progress_bar("measuring", len(missing), shown=bench.shown)
     with clock.step(f"Measure {len(missing)} of {len(paths)}"), bar as show:
-        for done in measure_each(missing, plan.trainings, bench, at_a_time):
+        for done in measure_each(missing, plan.trainings, measurer, at_a_time):
             show(done)
     return paths

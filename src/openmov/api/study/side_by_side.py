@@ -46,12 +46,12 @@ def train_each(tasks: Sequence[TrainingTask], bench: Bench, at_a_time: int) -> I
         yield task, seconds / at_a_time
 
 
-def measure_each(wanted: Sequence[Wanted], behind: Behind, bench: Bench, at_a_time: int) -> Iterator[int]:
+def measure_each(wanted: Sequence[Wanted], behind: Behind, measurer: Measurer, at_a_time: int) -> Iterator[int]:
     """Measures all; yields how many are done. Those that look through the same networks go together."""
     groups = [tuple(group) for _, group in groupby(wanted, key=lambda one: behind[one])]
-    measure = partial(_measure, Measurer(bench), behind)
+    measure = partial(_measure, measurer, behind)
     if at_a_time > 1:
-        measure = partial(_measure_there, replace(bench, workers=1, shown=False), behind)
+        measure = partial(_measure_there, replace(measurer.bench, workers=1, shown=False), behind)
     done = 0
     for group, _ in _each(measure, groups, at_a_time):
         done += len(group)
