@@ -4,7 +4,8 @@
            --sound---> windows of the spectrogram
 
 Everything random about a view's pictures is a function of (video id, seeded view), and of its sound of (video id,
-epoch, seed): stored flow and frozen embeddings of a view always belong together. Knows no network.
+epoch, seed), of a long sound near that view: stored flow and frozen embeddings of a view always belong together. Knows
+no network.
 """
 
 from collections.abc import Mapping, Sequence
@@ -83,7 +84,7 @@ class ClipReader:
 
     def training_clip(self, record: Record, epoch: int, seed: int, opened: Opened | None = None) -> Clip:
         """One augmented view: pictures follow from the video's id and the epoch (modulo `views.train_seeds`) alone,
-        the window of sound and its masks from the video's id, the epoch and the seed.
+        the window of sound and its masks from the video's id, the epoch and the seed; of a long sound it is near them.
 
         Raises DecodeError for a file that cannot be read, or that holds none of the modalities asked for.
         """
@@ -93,7 +94,7 @@ class ClipReader:
             return Clip(record.video_id, {}, stored, record.label)
         opened = opened or self._open(record)
         views = self._training_views(record, opened.info, [number])
-        heard = (record, opened.info, epoch, seed, opened.entries)
+        heard = (record, opened.info, epoch, seed, opened.entries, next(iter(views), None))
         sound = self.sound.training_window(*heard) if self._hears else None
         return self._clip(record, views, sound, stored, files=opened.entries)
 
@@ -128,7 +129,8 @@ class ClipReader:
             pictures = self._pictures(record, views, opened.entries, with_frames=self._sees_frames)
             found += pictures.entries(self._embeds_frames, *size, frames=self._keeps(False))
         if self._hears:
-            found += self.sound.window_entry(record, opened.info, epoch, seed, opened.entries)
+            view = next(iter(views), None)
+            found += self.sound.window_entry(record, opened.info, epoch, seed, opened.entries, view)
         return tuple(found)
 
     def store(self, record: Record, *, training: bool, frames: bool = False) -> Stored:
@@ -144,7 +146,7 @@ class ClipReader:
         views = self._all_views(record, info, training=training)
         notes = [] if info.video is None or not views else cut_notes(info.video)
         hears = self._hears and self.sound.store(
-            record, info, self._num_views, training=training, entries=files, notes=notes
+            record, info, self._num_views, training=training, views=views, entries=files, notes=notes
         )
         if not views and not hears:
             raise self._nothing_of_use(record)
@@ -170,7 +172,7 @@ class ClipReader:
             size = info.video.width, info.video.height
             found += pictures.entries(self._embeds_frames, *size, frames=self._keeps(frames))
         if self._hears:
-            found += self.sound.entries(record, info, self._num_views, files, training=training)
+            found += self.sound.entries(record, info, self._num_views, files, training=training, views=views)
         if not found:
             raise self._nothing_of_use(record)
         return tuple(found)

@@ -4,9 +4,11 @@
 
 A sound no longer than the recipe's spectrogram (10 s) is one spectrogram, from which all windows are cut. A longer one
 is never read whole: each window has a spectrogram of its own around it, so that memory does not grow with its length.
-Windows are placed independently of the video's views; in a test they are evenly spaced, window i with view i.
+In training that spectrogram lies around the seeded view whose pictures go with it, and the window anywhere in it; where
+there are no pictures it is one of a few, drawn. In a test windows are evenly spaced, window i with view i.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,7 +21,7 @@ from openmov.data.entries import Entry, FileEntries
 from openmov.data.records import Record
 from openmov.data.segment import span_within
 from openmov.media.decode import PLAIN, Decoder, MediaInfo, Waveform
-from openmov.media.sampling import audio_window_positions, seeded_generator
+from openmov.media.sampling import View, audio_window_positions, seeded_generator
 from openmov.modalities.audio import (
     AUDIO_VERSION,
     audio_image,
@@ -32,7 +34,7 @@ from openmov.modalities.cache import ArrayCache
 
 _TOLERANCE = 1.05  # codecs pad: a nominal 10 s may last a little longer
 _TRAINING_SPANS = 4
-"""Spectrograms of a sound longer than one of them, among which training draws."""
+"""Spectrograms of a sound longer than one of them, among which training draws where no pictures go with it."""
 
 _Span = tuple[float, float]
 
@@ -50,13 +52,20 @@ class SoundReader:
         self.decoder = decoder
 
     def training_window(
-        self, record: Record, info: MediaInfo, epoch: int, seed: int, entries: FileEntries | None = None
+        self,
+        record: Record,
+        info: MediaInfo,
+        epoch: int,
+        seed: int,
+        entries: FileEntries | None = None,
+        view: View | None = None,
     ) -> Float[Tensor, "1 3 bins columns"] | None:
         """A random window with SpecAugment, the same for the same (video id, epoch, seed); None without sound.
 
+        `view` is the pictures' that it goes with: of a long sound, the part around them is heard.
         Raises DecodeError, StorageError.
         """
-        generator, span = self._drawn(record, info, epoch, seed)
+        generator, span = self._drawn(record, info, epoch, seed, view)
         whole = None if span is None else self._spectrogram(record, span, entries=entries)
         if whole is None:
             return None
@@ -65,18 +74,18 @@ class SoundReader:
         return audio_image(masked)[None]
 
     def window_entry(
-        self, record: Record, info: MediaInfo, epoch: int, seed: int, files: FileEntries
+        self, record: Record, info: MediaInfo, epoch: int, seed: int, files: FileEntries, view: View | None = None
     ) -> tuple[Entry, ...]:
         """The one entry that `training_window` will look up; none without sound."""
-        _, span = self._drawn(record, info, epoch, seed)
+        _, span = self._drawn(record, info, epoch, seed, view)
         return () if span is None else (self._entry(span, files),)
 
     def _drawn(
-        self, record: Record, info: MediaInfo, epoch: int, seed: int
+        self, record: Record, info: MediaInfo, epoch: int, seed: int, view: View | None
     ) -> tuple[np.random.Generator, _Span | None]:
         """Which spectrogram a window is cut from, and the generator that the rest of it is drawn with."""
         generator = seeded_generator(record.video_id, "sound", epoch, seed)
-        spans = self._training_spans(record, info)
+        spans = self._training_spans(record, info, () if view is None else (view,))
         return generator, spans[int(generator.integers(len(spans)))] if spans else None
 
     def evaluation_windows(
@@ -113,51 +122,74 @@ class SoundReader:
         num_windows: int,
         *,
         training: bool,
+        views: Sequence[View] = (),
         entries: FileEntries | None = None,
         notes: list[str] | None = None,
     ) -> bool:
         """Fills the cache with what training, or a test of so many windows, will ask for; whether there is any sound.
 
+        `views` are the pictures' that training will ask for, if any.
         What was odd in it is added to `notes`. Raises DecodeError, StorageError.
         """
         oddities = _Oddities()
-        spans = self._all_spans(record, info, num_windows, training)
+        spans = self._training_spans(record, info, views) if training else self._test_spans(record, info, num_windows)
         heard = [self._spectrogram(record, span, oddities, entries) is not None for span in spans]
         if notes is not None:
             notes += oddities.notes()
         return any(heard)
 
     def entries(
-        self, record: Record, info: MediaInfo, num_windows: int, files: FileEntries, *, training: bool
+        self,
+        record: Record,
+        info: MediaInfo,
+        num_windows: int,
+        files: FileEntries,
+        *,
+        training: bool,
+        views: Sequence[View] = (),
     ) -> tuple[Entry, ...]:
         """What `store` would see to, whether it is there or not."""
-        return tuple(self._entry(span, files) for span in self._all_spans(record, info, num_windows, training))
+        spans = self._training_spans(record, info, views) if training else self._test_spans(record, info, num_windows)
+        return tuple(self._entry(span, files) for span in spans)
 
     def _entry(self, span: _Span, files: FileEntries) -> Entry:
         num_bytes = 4 * self.config.mel_bins * self.config.total_columns
         return Entry("audio", files.key("audio", AUDIO_VERSION, self._facts(span)), 1, num_bytes)
 
-    def _all_spans(self, record: Record, info: MediaInfo, num_windows: int, training: bool) -> list[_Span]:
-        if training:
-            return self._training_spans(record, info)
+    def _training_spans(self, record: Record, info: MediaInfo, views: Sequence[View]) -> list[_Span]:
+        if not views:
+            return list(dict.fromkeys(self._spans(record, info, audio_window_positions(_TRAINING_SPANS))))
+        return list(dict.fromkeys(self._around(record, info, [view.middle_seconds for view in views])))
+
+    def _test_spans(self, record: Record, info: MediaInfo, num_windows: int) -> list[_Span]:
         return list(dict.fromkeys(self._spans(record, info, audio_window_positions(num_windows))))
 
-    def _training_spans(self, record: Record, info: MediaInfo) -> list[_Span]:
-        return list(dict.fromkeys(self._spans(record, info, audio_window_positions(_TRAINING_SPANS))))
-
-    def _spans(self, record: Record, info: MediaInfo, positions: tuple[float, ...]) -> list[_Span]:
+    def _spans(self, record: Record, info: MediaInfo, positions: Sequence[float]) -> list[_Span]:
         """For the window at each position, start and end in seconds of the spectrogram it is cut from.
 
         Its place in that spectrogram is the same position: then it lies where it would in one of the whole sound.
         """
+        heard = self._heard(record, info)
+        if heard is None:
+            return []
+        start, free = heard.span[0], heard.free_seconds
+        return [heard.piece(start + position * free) for position in positions]
+
+    def _around(self, record: Record, info: MediaInfo, middles_seconds: Sequence[float]) -> list[_Span]:
+        """Start and end in seconds of a spectrogram around each time, as far as the sound goes."""
+        heard = self._heard(record, info)
+        if heard is None:
+            return []
+        first, last = heard.span[0], heard.span[0] + heard.free_seconds
+        starts = [min(max(middle - heard.longest_seconds / 2, first), last) for middle in middles_seconds]
+        return [heard.piece(start) for start in starts]
+
+    def _heard(self, record: Record, info: MediaInfo) -> "_Heard | None":
         span = span_within(record, info.audio)
         if span is None or span[1] - span[0] < self.config.window_seconds:
-            return []
+            return None
         longest = (self.config.total_columns - 1) * self.config.hop_seconds + self.config.window_seconds
-        free = span[1] - span[0] - longest
-        if free <= longest * (_TOLERANCE - 1):
-            return [span for _ in positions]
-        return [(span[0] + position * free, span[0] + position * free + longest) for position in positions]
+        return _Heard(span, longest)
 
     def _spectrogram(
         self,
@@ -187,6 +219,26 @@ class SoundReader:
         if oddities is not None:
             oddities.take(waveform)
         return spectrogram(torch.from_numpy(waveform.samples), self.config)
+
+
+@dataclass(frozen=True)
+class _Heard:
+    """The sound of a record, and how much of it one spectrogram holds."""
+
+    span: _Span
+    """Its start and end in seconds."""
+    longest_seconds: float
+    """The most that a spectrogram holds."""
+
+    @property
+    def free_seconds(self) -> float:
+        """How far the start of a spectrogram can move; 0 where one holds all of it."""
+        free = self.span[1] - self.span[0] - self.longest_seconds
+        return free if free > self.longest_seconds * (_TOLERANCE - 1) else 0.0
+
+    def piece(self, start_seconds: float) -> _Span:
+        """What a spectrogram that starts there is made of."""
+        return (start_seconds, start_seconds + self.longest_seconds) if self.free_seconds else self.span
 
 
 @dataclass

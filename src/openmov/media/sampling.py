@@ -2,8 +2,8 @@
 
 A view is seeded: the video's name and a seed fix its times, its crop and its flip, on every machine. So RGB, optical
 flow and a stored feature of one view always belong together, whenever each was made. Crops are fractions of the
-picture and hold for any working size. The sound is cut independently of the views; of it there are only positions
-here. It knows nothing of files, labels or networks.
+picture and hold for any working size. Of the sound there are only positions here. It knows nothing of files, labels or
+networks.
 """
 
 import hashlib
@@ -67,6 +67,11 @@ class View:
     """The frames' times on the file's clock."""
     crop: Crop
     """The part of every one of its frames, RGB and flow alike."""
+
+    @property
+    def middle_seconds(self) -> float:
+        """Half-way between its first and its last frame."""
+        return (self.times_seconds[0] + self.times_seconds[-1]) / 2
 
 
 def clip_times(

@@ -14,13 +14,15 @@ from openmov.config.schema import FlowConfig, VideoConfig, ViewsConfig
 from openmov.data.reader import ClipReader
 from openmov.data.records import Record
 from openmov.errors import DecodeError
-from openmov.media.decode import GuardedDecoder, MediaInfo, PlainDecoder, decoder, probe
+from openmov.media.decode import GuardedDecoder, MediaInfo, PlainDecoder, Waveform, decoder, probe
 from openmov.media.encode import write_clip
 from openmov.types import Clip, Modality
 from tiny_media import (
     RATE_FPS,
+    RATE_HZ,
     GreyEmbedder,
     block_over_texture,
+    numbered,
     numbers_of,
     small_pictures,
     small_reader,
@@ -171,6 +173,35 @@ class TestTrainingViews:
             other = reader.training_clip(record, epoch, seed)
             assert torch.equal(one.inputs[V], other.inputs[V])
             assert not torch.equal(one.inputs[A], other.inputs[A])
+
+    def test_a_long_sound_is_heard_where_the_pictures_are(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_decoding: Callable[[], None]
+    ) -> None:
+        """Frame n of two a second stands from n / 2 s on; and what training hears is what was stored."""
+        path, heard, numbers = tmp_path / "long.mp4", [], []
+        write_clip(path, numbered(15), 2.0, tone(900, 7.5), RATE_HZ, crf=4)
+        plain = decoder.read_waveform
+
+        def listen(path: Path, start: float, end: float, rate_hz: int) -> Waveform | None:
+            heard.append((start, end))
+            return plain(path, start, end, rate_hz)
+
+        monkeypatch.setattr(decoder, "read_waveform", listen)
+        record, views = Record("a", path), ViewsConfig(train_seeds=8)
+        clips = [small_reader(V, A, views=views, embed=GreyEmbedder()).training_clip(record, n, 0) for n in range(8)]
+        for clip, (start, end) in zip(clips, heard, strict=True):
+            frozen = clip.frozen
+            assert frozen is not None
+            seen = numbers_of(frozen[0, :, :1])
+            assert start - 0.1 <= (seen[-1] + 1) / 2
+            assert seen[0] / 2 <= end + 0.1
+            numbers.append(seen[0])
+        assert len(set(numbers)) > 4
+
+        stored = small_reader(V, A, views=views, embed=GreyEmbedder(), cache=tmp_path / "cache")
+        stored.store(record, training=True)
+        no_decoding()
+        assert all(same(clip, stored.training_clip(record, epoch, 0)) for epoch, clip in enumerate(clips))
 
     def test_neither_asks_for_the_global_generator(self, block: Path) -> None:
         before = torch.random.get_rng_state()

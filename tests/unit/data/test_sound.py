@@ -14,6 +14,7 @@ from openmov.data.segment import file_facts
 from openmov.data.sound import SoundReader
 from openmov.media.decode import AudioStream, MediaInfo, Waveform, decoder, read_waveform
 from openmov.media.encode import write_clip
+from openmov.media.sampling import Crop, View
 from openmov.modalities.audio import audio_image, crop_columns, spectrogram
 from openmov.modalities.cache import ArrayCache
 from tiny_media import RATE_FPS, RATE_HZ, SMALL_SOUND, numbered, tone
@@ -121,6 +122,30 @@ class TestTrainingWindows:
         assert all(end - start == pytest.approx(LONGEST) for start, end in asked)
         free = 600 - LONGEST
         assert sorted({start for start, _ in asked}) == pytest.approx([0, free / 3, 2 * free / 3, free])
+
+    @pytest.mark.parametrize(
+        ("first", "last", "start"),
+        [
+            (300.0, 302.0, 301.0 - LONGEST / 2),
+            (0.0, 0.2, 0.0),
+            (599.0, 600.0, 600 - LONGEST),
+            (640.0, 641.0, 600 - LONGEST),
+        ],
+    )
+    def test_of_a_long_sound_the_part_around_the_pictures_is_heard(
+        self, asked: Asked, first: float, last: float, start: float
+    ) -> None:
+        """Whatever is drawn; at both ends as near as there is sound, and its end where pictures go on beyond it."""
+        view = View(0, (first, last), Crop(0.0, 0.0, 1.0, 1.0))
+        for epoch in range(5):
+            assert SoundReader(PLAIN).training_window(A_RECORD, info_of(600.0), epoch, 0, view=view) is not None
+        assert asked == [(pytest.approx(start), pytest.approx(start + LONGEST))] * 5
+
+    def test_of_a_short_sound_all_is_heard_whatever_the_pictures(self, glide: Path) -> None:
+        view = View(0, (0.9, 1.0), Crop(0.0, 0.0, 1.0, 1.0))
+        found = SoundReader(PLAIN).training_window(record_of(glide), file_facts(glide), 3, 1, view=view)
+        assert found is not None
+        assert torch.equal(found, self.window(glide, epoch=3, seed=1))
 
 
 class TestEvaluationWindows:
@@ -296,6 +321,12 @@ class TestKeys:
         assert reader.store(record_of(path), info_of(60.0), 6, training=True)
         assert len(asked) == 8  # the first and the last of the four for training are there already
         asked.clear()
+        views = [View(0, (second, second + 1), Crop(0.0, 0.0, 1.0, 1.0)) for second in (3.0, 40.0, 3.0)]
+        assert reader.store(record_of(path), info_of(60.0), 6, training=True, views=views)
+        assert len(asked) == 2
+        asked.clear()
+        for view in views:
+            assert reader.training_window(record_of(path), info_of(60.0), 7, 0, view=view) is not None
         assert reader.evaluation_windows(record_of(path), info_of(60.0), 6) is not None
         assert all(reader.training_window(record_of(path), info_of(60.0), e, 0) is not None for e in range(20))
         assert asked == []
