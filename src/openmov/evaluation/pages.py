@@ -25,7 +25,7 @@ def render(template: str, **context: Any) -> str:
 
 def percent(fraction: float | None, digits: int = 1) -> str:
     """`0.775` -> `77.5`; a dash where there is no figure."""
-    return "–" if fraction is None else f"{100 * fraction:.{digits}f}"
+    return "–" if fraction is None else f"{100 * fraction:.{digits}f}".replace("-", _MINUS)
 
 
 def points(fraction: float) -> str:

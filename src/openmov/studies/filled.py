@@ -125,6 +125,11 @@ class FindingOutcome:
             return "no difference"
         return "holds" if found.low > 0 else "does not hold" if found.high < 0 else "undecided"
 
+    @property
+    def answer(self) -> str:
+        """The verdict on what nobody claimed, only asked."""
+        return {"holds": "yes", "does not hold": "no"}.get(self.verdict, self.verdict)
+
 
 FilledPart = FilledTable | FilledCurves | FilledChanges
 

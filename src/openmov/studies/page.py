@@ -182,7 +182,7 @@ def _what_held(content: StudiesContent) -> list[str]:
 def _asked(outcomes: Sequence[FindingOutcome]) -> str:
     """Of a study of our own: the paper has no numbers for it."""
     lines = ["| what was asked | here, in points [95 % interval] | |", "|---" * 3 + "|"]
-    return "\n".join([*lines, *(f"| {one.finding.says} | {_here(one)} | {one.verdict} |" for one in outcomes)])
+    return "\n".join([*lines, *(f"| {one.finding.says} | {_here(one)} | {one.answer} |" for one in outcomes)])
 
 
 def _here(outcome: FindingOutcome) -> str:

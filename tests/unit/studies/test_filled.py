@@ -56,6 +56,14 @@ def test_only_an_interval_that_leaves_out_zero_decides() -> None:
     assert FindingOutcome(finding, None).verdict == "not measured"
 
 
+def test_what_was_only_asked_is_answered() -> None:
+    all_right, none = ([evaluation_of(right)] for right in ([1] * 30, [0] * 30))
+    asked = Finding("a beats b", "flow", "base", Entrant(), Entrant())
+    assert FindingOutcome(asked, compare(all_right, none, "base")).answer == "yes"
+    assert FindingOutcome(asked, compare(none, all_right, "base")).answer == "no"
+    assert FindingOutcome(asked, compare(none, none, "base")).answer == "no difference"
+
+
 def evaluation_of(right: Sequence[int]) -> dict[str, Evaluation]:
     return {"base": evaluation(right, ["a"], [])}
 

@@ -60,7 +60,7 @@ def test_questions_of_our_own_stand_apart_and_quote_no_paper() -> None:
     study = Study("temperatures", "Beyond", "Is it?", (table.table,), (asked.finding,), own=True)
     content = replace(CONTENT, studies=(FILLED, FilledStudy(study, (table,), (asked,), FILLED.facts)))
     lines = as_markdown(content).splitlines()
-    assert "| entropy beats labels | +10.0 [+5.0, +15.0] | holds |" in lines
+    assert "| entropy beats labels | +10.0 [+5.0, +15.0] | yes |" in lines
     assert "| MOV | **50.0** | beta 0.25, tau_v 0.003 |" in lines
     assert [one.finding.says for filled in content.found_in_paper for one in filled.outcomes] == ["MOV beats CLIP"]
     page = as_html(content)

@@ -51,7 +51,7 @@ class Estimate:
         known = SECONDS_PER_1000_CLIPS
         fused = " ".join((method, *(one for one in recipe.model.modalities if one != "video")))
         once = known.get(fused, known.get(method, known["other"]))
-        clips = self.stage.arms[task.arm].per_class * (_CLASSES if task.classes == "all" else _BASE_CLASSES)
+        clips = self.stage.arms[task.arm].per_class[0] * (_CLASSES if task.classes == "all" else _BASE_CLASSES)
         larger = LARGER_FACTOR if task.larger else 1.0
         again = 1 + (_REHEARSAL if task.calibrated else 0)
         return once * clips / 1000 * recipe.training.epochs * larger * again

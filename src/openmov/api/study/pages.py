@@ -8,8 +8,8 @@ from pathlib import Path
 from openmov.api.facts import machine_facts, software_facts
 from openmov.api.study.agenda import Plan, left_out_note
 from openmov.api.study.layout import TRAINING_CODE, code_identity
-from openmov.api.study.plan import seeds_of
-from openmov.api.study.stage import Stage
+from openmov.api.study.plan import seeds_of, wanted_by
+from openmov.api.study.stage import Arm, Stage
 from openmov.api.world_tasks import StepClock
 from openmov.evaluation.content import FactGroup
 from openmov.runtime.atomic import write_text
@@ -41,16 +41,16 @@ class Made:
 
     def content(self, title: str, filled: tuple[FilledStudy, ...]) -> StudiesContent:
         """A page of some of the studies."""
-        stage = self.plan.stage
+        stage, studies = self.plan.stage, [one.study for one in filled]
         return StudiesContent(
             title=title,
-            summary=_summary([one.study for one in filled], stage),
+            summary=_summary(studies, stage),
             date=time.strftime("%Y-%m-%d"),
             command=self.command,
             studies=filled,
-            facts=_facts(self),
+            facts=_facts(self, studies),
             steps=tuple(self.clock.steps),
-            notes=(*stage.notes, *map(left_out_note, self.plan.left_out), _NOTE),
+            notes=(*stage.notes_on([one.name for one in studies]), *map(left_out_note, self.plan.left_out), _NOTE),
         )
 
 
@@ -79,16 +79,13 @@ def _write_page(out: Path, name: str, content: StudiesContent) -> Path:
     return out / f"{name}.html"
 
 
-def _facts(made: Made) -> tuple[FactGroup, ...]:
-    plan, stage, scale = made.plan, made.plan.stage, made.plan.stage.scale
+def _facts(made: Made, studies: Sequence[Study]) -> tuple[FactGroup, ...]:
+    stage, scale = made.plan.stage, made.plan.stage.scale
     data = {"data": stage.title, "training seeds": ", ".join(map(str, range(stage.seeds)))}
-    used = {one.arm: stage.arms[one.arm] for one in plan.wanted}
-    data |= {name: f"{arm.clips.title} ({arm.recipe})" for name, arm in used.items()}
+    used = dict.fromkeys(one.arm for study in studies for one in wanted_by(study, stage))
+    data |= {name: _arm_said(stage.arms[name], sizes=scale is not None) for name in used}
     if scale is not None:
-        sizes = (
-            f"{scale.train_per_class} to train on, {scale.val_per_class} to validate, {scale.test_per_class} to test"
-        )
-        data |= {"clips a class": sizes, "epochs": str(scale.epochs)}
+        data["epochs"] = str(scale.epochs)
     if stage.protocol == "own":
         data["hyper-parameters of other methods"] = "their authors' own"
     beside = f", {made.at_a_time} of them at a time" if made.at_a_time > 1 else ""
@@ -99,3 +96,9 @@ def _facts(made: Made) -> tuple[FactGroup, ...]:
         FactGroup("Software", tuple(software_facts().items())),
         FactGroup("Machine", tuple(machine_facts().items())),
     )
+
+
+def _arm_said(arm: Arm, *, sizes: bool) -> str:
+    train, val, test = arm.per_class
+    of_each = f"; of each of 64 classes {train} clips to train on, {val} to validate, {test} to test" if sizes else ""
+    return f"{arm.clips.title} ({arm.recipe}){of_each}"

@@ -9,7 +9,7 @@ import torch
 from openmov.api.study.agenda import Work
 from openmov.api.study.given import given_stage
 from openmov.api.study.layout import StudyFolders
-from openmov.api.study.stage import Stage
+from openmov.api.study.stage import Stage, StageNote
 from openmov.api.study.world import UNDER_OWN, UNDER_OWN_SAID, world_stage
 from openmov.api.wiring import default_cache_folder
 from openmov.config.protocols import Protocol
@@ -54,7 +54,11 @@ def set_stage(
 
 def _with_notes(stage: Stage, *more: str) -> Stage:
     """Says on every page whose hyper-parameters they are, where they are not the recipe's."""
-    return stage if stage.protocol == "paper" else replace(stage, notes=(*stage.notes, _OWN_SAID, *more))
+    return (
+        stage
+        if stage.protocol == "paper"
+        else replace(stage, notes=(*stage.notes, StageNote(_OWN_SAID), *map(StageNote, more)))
+    )
 
 
 _OWN_SAID = (

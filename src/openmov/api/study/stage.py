@@ -6,7 +6,7 @@ first, second   UCF101, HMDB51        two other sets of names on a pool of its o
 scenes_flow, scenes_audio, both       sides of our own, which the paper has not: ShapesAV-Scenes, ShapesAV-Both
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -38,8 +38,18 @@ class Arm:
     """Bundled recipe of the whole model."""
     tests: Mapping[str, Clips] = field(default_factory=dict)
     """Other test clips of its own classes, by their place."""
-    per_class: int = 1
-    """Training clips of each of 64 classes, where that is known beforehand."""
+    per_class: tuple[int, int, int] = (1, 0, 0)
+    """Training, validation and test clips of each of 64 classes, where they are known beforehand."""
+
+
+@dataclass(frozen=True)
+class StageNote:
+    """What stands for what, for the page."""
+
+    says: str
+    """A sentence or two."""
+    studies: frozenset[str] = frozenset()
+    """Names of the studies that it is about; empty for all."""
 
 
 @dataclass(frozen=True)
@@ -64,11 +74,15 @@ class Stage:
     """Training seeds."""
     scale: Scale | None = None
     """Of ShapesAV; None for real data, about whose minutes nothing is known beforehand."""
-    notes: tuple[str, ...] = ()
-    """What stands for what, for the page."""
+    notes: tuple[StageNote, ...] = ()
+    """What stands for what."""
     named: str = ""
     """How the data was named on the command line."""
     protocol: Protocol = "paper"
     """Whose hyper-parameters other people's methods are trained with: the recipe's, or their authors' own."""
     last_word: tuple[str, ...] = ()
     """Of the overrides, those that even their authors' values do not change."""
+
+    def notes_on(self, studies: Collection[str]) -> tuple[str, ...]:
+        """What a page about these studies has to say."""
+        return tuple(note.says for note in self.notes if not note.studies or note.studies & set(studies))

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from openmov.api.study.layout import StudyFolders
 from openmov.api.study.pools import SCENES
-from openmov.api.study.stage import Arm, Clips, Stage
+from openmov.api.study.stage import Arm, Clips, Stage, StageNote
 from openmov.studies.scale import Scale
 
 LARGER = "shapesav-tiny-wide"
@@ -31,13 +31,14 @@ _RECIPES = {"flow": "shapesav-motion", "audio": "shapesav-sound"}
 
 def world_stage(folders: StudyFolders, scale: Scale, overrides: tuple[str, ...] = ()) -> Stage:
     """What ShapesAV is at a scale; nothing is written yet."""
+    of_a_class = scale.train_per_class, scale.val_per_class, scale.test_per_class
     every = ("training.keep_epochs=false", f"training.epochs={scale.epochs}", *overrides)
     return Stage(
         title=f"ShapesAV ({scale.name})",
         arms={
-            "flow": Arm(_task("Motion", folders.clips), "flow", _RECIPES["flow"], per_class=scale.train_per_class),
-            "audio": Arm(_task("Sound", folders.clips), "audio", _RECIPES["audio"], per_class=scale.train_per_class),
-            "both": Arm(_task("Both", folders.clips), "", "shapesav-both", per_class=scale.train_per_class),
+            "flow": Arm(_task("Motion", folders.clips), "flow", _RECIPES["flow"], per_class=of_a_class),
+            "audio": Arm(_task("Sound", folders.clips), "audio", _RECIPES["audio"], per_class=of_a_class),
+            "both": Arm(_task("Both", folders.clips), "", "shapesav-both", per_class=of_a_class),
             **{f"scenes_{extra}": _with_scenes(extra, folders, scale) for extra in SCENES},
         },
         targets={
@@ -61,7 +62,8 @@ def _with_scenes(extra: str, folders: StudyFolders, scale: Scale) -> Arm:
     folder, title = folders.scenes(task), f"ShapesAV-Scenes, {task}"
     clips = Clips(title, folder / f"manifest-{task}.csv", folder / f"vocabulary-{task}.json")
     swapped = Clips(f"{title}, swapped", folder / f"manifest-{task}-swapped.csv", clips.vocabulary)
-    return Arm(clips, extra, _RECIPES[extra], {"swapped": swapped}, scale.scenes_train_per_class)
+    of_a_class = scale.scenes_train_per_class, scale.scenes_val_per_class, scale.scenes_test_per_class
+    return Arm(clips, extra, _RECIPES[extra], {"swapped": swapped}, of_a_class)
 
 
 def _task(name: str, folder: Path, title: str = "") -> Clips:
@@ -70,15 +72,26 @@ def _task(name: str, folder: Path, title: str = "") -> Clips:
 
 
 _NOTES = (
-    "ShapesAV is a synthetic world: ShapesAV-Motion stands in for Kinetics-700 and ShapesAV-Sound for VGGSound, a tiny "
-    "CLIP for ViT-B/16 and a wider one for ViT-L/14. The paper's numbers stand beside ours for the pattern, never for "
-    "the number.",
-    "The wider tiny CLIP names shapes and reads drawn motions as the usual one does, but its pretraining never came to "
-    "read the drawn sounds (13.5 % of 8, by chance 12.5; the usual one 99.9): its words for sounds mean less, and "
-    "table 3's columns with sound are to be read with that in mind.",
-    "In ShapesAV-Sound a class is a shape and a sound, and nothing heard tells the shape: sound alone can be right, at "
-    "best, in one of 8 cases among all 64 names, about one of 5 among the base and one of 3 among the novel ones.",
-    "In table 4 ShapesAV-Motion's base classes are trained on. For UCF101 stand ShapesAV-Motion's 64 names asked of "
-    "new scenes, 40 of which were trained on (UCF101 shares names with Kinetics too); for HMDB51 stand 48 names of "
-    "colour and shape, none of which was.",
+    StageNote(
+        "ShapesAV is a synthetic world: ShapesAV-Motion stands in for Kinetics-700 and ShapesAV-Sound for VGGSound, a "
+        "tiny CLIP for ViT-B/16 and a wider one for ViT-L/14. The paper's numbers stand beside ours for the pattern, "
+        "never for the number."
+    ),
+    StageNote(
+        "The wider tiny CLIP names shapes and reads drawn motions as the usual one does, but its pretraining never "
+        "came to read the drawn sounds (13.5 % of 8, by chance 12.5; the usual one 99.9): its words for sounds mean "
+        "less, and table 3's columns with sound are to be read with that in mind.",
+        frozenset({"table3"}),
+    ),
+    StageNote(
+        "In ShapesAV-Sound a class is a shape and a sound, and nothing heard tells the shape: sound alone can be "
+        "right, at best, in one of 8 cases among all 64 names, about one of 5 among the base and one of 3 among the "
+        "novel ones."
+    ),
+    StageNote(
+        "In table 4 ShapesAV-Motion's base classes are trained on. For UCF101 stand ShapesAV-Motion's 64 names asked "
+        "of new scenes, 40 of which were trained on (UCF101 shares names with Kinetics too); for HMDB51 stand 48 names "
+        "of colour and shape, none of which was.",
+        frozenset({"table4"}),
+    ),
 )

@@ -4,9 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from openmov.api.study.agenda import Plan
 from openmov.api.study.layout import StudyFolders
-from openmov.api.study.pages import _summary
+from openmov.api.study.pages import Made, _facts, _summary
 from openmov.api.study.world import world_stage
+from openmov.api.world_tasks import StepClock
 from openmov.studies.catalogue import find_studies
 from openmov.studies.scale import FULL
 
@@ -26,3 +28,25 @@ def test_seeds_and_the_paper_are_named_where_they_are_on_the_page(
     said = _summary(find_studies(names), world_stage(StudyFolders(tmp_path), FULL))
     assert seeds in said
     assert ("paper's numbers" in said) is quotes_the_paper
+
+
+def test_a_note_on_one_table_stands_only_where_that_table_does(tmp_path: Path) -> None:
+    stage = world_stage(StudyFolders(tmp_path), FULL)
+    assert any("table 3's" in note for note in stage.notes_on(["table3"]))
+    assert any("table 3's" in note for note in stage.notes_on(["table1", "table3"]))
+    for name in ("table1", "table4", "scenes"):
+        assert not any("table 3's" in note for note in stage.notes_on([name]))
+        assert any("synthetic world" in note for note in stage.notes_on([name]))
+
+
+def test_clips_a_class_are_those_of_the_pool_that_the_page_is_about(tmp_path: Path) -> None:
+    """The pool of scenes is smaller than that of the plain world."""
+    stage = world_stage(StudyFolders(tmp_path), FULL)
+    (table,), (scenes,) = find_studies(("table1",)), find_studies(("scenes",))
+    plan = Plan((table, scenes), stage, (), {}, (), 0, None)
+    made = Made(plan, (), 1, StepClock(shown=False), "openmov study")
+    told = {study.name: dict(_facts(made, [study])[0].rows) for study in (table, scenes)}
+    assert "24 clips to train on, 4 to validate, 24 to test" in told["table1"]["flow"]
+    assert "15 clips to train on, 5 to validate, 15 to test" in told["scenes"]["scenes_flow"]
+    assert "scenes_flow" not in told["table1"]
+    assert "flow" not in told["scenes"]

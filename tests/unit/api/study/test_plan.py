@@ -103,7 +103,7 @@ def test_a_world_keeps_what_it_cannot_give_the_authors(tmp_path: Path) -> None:
         one, other = (recipes_of(Entrant((method,)), each, "flow", 0)[0] for each in (stage, usual))
         assert (one.video, one.baselines.prompts) == (other.video, None)
         assert one.training.epochs != other.training.epochs
-    assert any("ViFi-CLIP their 8 frames" in note for note in stage.notes)
+    assert any("ViFi-CLIP their 8 frames" in note for note in stage.notes_on(["table1"]))
     assert command_of(["table1"], stage, []) == "openmov study table1 --data shapesav --quick --protocol own"
     with pytest.raises(RecipeError, match="--protocol own: changes nothing in table8; leave it out"):
         make_plan(find_studies(("table8",)), stage, work)
