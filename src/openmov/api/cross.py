@@ -5,27 +5,25 @@
 All names go down the novel path, shared with the training or not; how many are shared is counted and said.
 """
 
-import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Unpack
 
 from openmov.api.conditions import conditions_of
-from openmov.api.evaluate import HONEST_NOTES, data_facts, open_runs, record_all, write_answer
+from openmov.api.evaluate import HONEST_NOTES, write_answer
 from openmov.api.facts import fact_groups
 from openmov.api.measuring import Contender, contenders, measure_under
+from openmov.api.recorded import HowToRecord, data_facts, failures_of, record_runs
 from openmov.api.runs import LoadedRun
-from openmov.api.test_clips import TestClips, prepare_clips, require_clips
+from openmov.api.test_clips import Preparing, TestClips, prepare_clips, require_clips
 from openmov.data.coverage import load_coverage
 from openmov.data.manifest import load_manifest
-from openmov.errors import RunFolderError
 from openmov.evaluation.content import ReportContent, TaskReport
 from openmov.evaluation.detail import CrossRow, confusion_map, cross_row, protocol_row, reliability
 from openmov.evaluation.protocols import HALF_SEEDS, half_vocabulary
 from openmov.evaluation.report import write_report
-from openmov.evaluation.result import Evaluation, Failure
-from openmov.runtime.distributed import joined_world
+from openmov.evaluation.result import Evaluation
 from openmov.text.vocabulary import Vocabulary, load_vocabulary
 
 
@@ -74,35 +72,26 @@ def evaluate_cross(
     run_folders: Sequence[Path],
     manifest: Path,
     vocabulary: Path,
-    *,
-    cache_folder: Path,
-    split: str = "test",
-    backbone: str | None = None,
-    views: tuple[int, int] | None = None,
-    features: Path | None = None,
-    changes: Sequence[str] = (),
-    workers: int = 2,
-    shown: bool = True,
+    **how: Unpack[HowToRecord],
 ) -> CrossTask:
-    """Measures runs on a data set with names of its own.
+    """Measures runs on a data set with names of its own; `how` is what `HowToRecord` lists.
 
     Official splits are those `openmov dataset` wrote beside the manifest. Raises RunFolderError for no run,
     CheckpointError, BackboneError, ManifestError, VocabularyError.
     """
-    if not run_folders:
-        raise RunFolderError("evaluate", "no run is given", "name at least one run folder")
-    started = time.monotonic()
-    runs = open_runs(run_folders, cache_folder, backbone=backbone, views=views, features=features, changes=changes)
     given = load_vocabulary(vocabulary)
     names = Vocabulary((), given.names, given.prompts)
     official = official_test_ids(manifest)
-    with joined_world() as world:
-        how: dict[str, Any] = {"workers": workers, "world": world}
-        clips = prepare_clips(runs, manifest, names, split, shown=shown and world.first, **how)
+
+    def prepare(runs: Sequence[LoadedRun], preparing: Preparing) -> TestClips:
+        clips = prepare_clips(runs, manifest, names, preparing)
         require_clips(manifest, clips, "of these classes", "of these classes", frozenset(names.names))
-        recordings, seconds = record_all(runs, clips, started=started, **how)
-    methods = tuple(measure_cross(one, clips, official, seconds) for one in contenders(runs, recordings))
-    return CrossTask(runs, clips, methods, shared_names(runs, names))
+        return clips
+
+    seen = record_runs(run_folders, lambda runs: None, prepare, **how)
+    listed = contenders(seen.runs, seen.recordings)
+    methods = tuple(measure_cross(one, seen.clips, official, seen.seconds) for one in listed)
+    return CrossTask(seen.runs, seen.clips, methods, shared_names(seen.runs, names))
 
 
 def write_cross(task: CrossTask, out: Path) -> Path:
@@ -133,14 +122,14 @@ def write_cross(task: CrossTask, out: Path) -> Path:
         ),
         tasks=(report,),
         num_files=len(task.clips.records) + len(task.clips.unreadable),
-        failures=tuple(Failure(str(one.record.path), str(one.error)) for one in task.clips.unreadable),
+        failures=failures_of(task.clips),
         notes=HONEST_NOTES,
     )
     return write_report(out, content)
 
 
 def measure_cross(
-    contender: Contender, clips: TestClips, official: Sequence[frozenset[str]], seconds: dict[str, float]
+    contender: Contender, clips: TestClips, official: Sequence[frozenset[str]], seconds: Mapping[str, float]
 ) -> CrossMethod:
     """One contender on the full set, on the test clips of each official split, and on random halves of the classes."""
     runs, trained, path = contender.runs, contender.trained, contender.path

@@ -10,9 +10,10 @@ from functools import partial
 from pathlib import Path
 
 from openmov.api.answers import Prediction, example_of
-from openmov.api.evaluate import HONEST_NOTES, EvaluatedTask, failures_of, report_of, write_answers
+from openmov.api.evaluate import HONEST_NOTES, EvaluatedTask, report_of, write_answers
 from openmov.api.facts import fact_groups
 from openmov.api.predictor import Predictor
+from openmov.api.recorded import failures_of
 from openmov.api.shapesav import PoolSize, write_world
 from openmov.api.world_tasks import POOL_SEED, TASKS, Effort, StepClock, WorldFolders, train_and_evaluate
 from openmov.data.examples import example_inputs
@@ -119,6 +120,6 @@ def _content(
         tasks=tuple(reports),
         predictions=examples,
         num_files=num_clips,
-        failures=tuple(failure for task in evaluated for failure in failures_of(task)),
+        failures=tuple(failure for task in evaluated for failure in failures_of(task.clips)),
         notes=HONEST_NOTES,
     )

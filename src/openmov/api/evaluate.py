@@ -7,23 +7,23 @@ RUN/results/results.json, evaluations/     the run's own rows and answers, for `
 
 import json
 import re
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Unpack
 
 from openmov.api.facts import fact_groups
-from openmov.api.measuring import METHOD_NAMES, Method, TestClips, load_test_clips, measure_runs, record_run
-from openmov.api.runs import LoadedRun, load_run
+from openmov.api.measuring import METHOD_NAMES, Method, TestClips, load_test_clips, measure_runs
+from openmov.api.recorded import HowToRecord, data_facts, failures_of, record_runs
+from openmov.api.runs import LoadedRun
 from openmov.api.task_report import task_report
+from openmov.api.test_clips import Preparing
 from openmov.errors import RunFolderError
 from openmov.evaluation.content import ReportContent, TaskReport
 from openmov.evaluation.report import write_report
-from openmov.evaluation.result import Evaluation, Failure
+from openmov.evaluation.result import Evaluation
 from openmov.prediction.predictor import Recording
 from openmov.runtime.atomic import write_text
-from openmov.runtime.distributed import ALONE, World, joined_world
 
 RESULTS_FILE = "results.json"
 
@@ -59,89 +59,35 @@ class EvaluatedTask:
         return data_facts(self.clips)
 
 
-def data_facts(clips: TestClips) -> Mapping[str, str]:
-    """What was evaluated on, in words."""
-    names, coverage = clips.vocabulary, clips.coverage
-    facts = {"data set": coverage.title} if coverage else {}
-    facts |= {
-        f"{clips.split} videos": str(clips.videos(names.names, len(clips.records))),
-        "classes": f"{len(names.base)} base, {len(names.novel)} novel",
-        "prompts": names.prompts,
-        "vocabulary": names.identity,
-        "manifest": clips.manifest_identity,
-    }
-    if coverage and coverage.empty_classes:
-        facts["without a video"] = f"{len(coverage.empty_classes)} classes, possible answers all the same"
-    return facts | ({"note": "; ".join(coverage.notes)} if coverage and coverage.notes else {})
-
-
-def open_runs(
-    run_folders: Sequence[Path],
-    cache_folder: Path,
-    *,
-    backbone: str | None,
-    views: tuple[int, int] | None,
-    features: Path | None = None,
-    changes: Sequence[str] = (),
-) -> tuple[LoadedRun, ...]:
-    """The runs, with other views (clips x crops) than their recipe's where asked, and other fields of `prediction`.
-
-    Raises what `load_run` does, RecipeError for changes that are none.
-    """
-    loaded = (load_run(folder, cache_folder, backbone=backbone, features=features) for folder in run_folders)
-    runs = (run.changed(changes) for run in loaded)
-    return tuple(run if views is None else run.with_views(*views) for run in runs)
-
-
-def record_all(
-    runs: Sequence[LoadedRun], clips: TestClips, *, started: float, workers: int, world: World = ALONE
-) -> tuple[tuple[Recording, ...], dict[str, float]]:
-    """One pass of every run's network; and how long each took, with the preparation since `started`."""
-    prepared = time.monotonic() - started
-    recordings, seconds = [], {}
-    for run in runs:
-        began = time.monotonic()
-        recordings.append(record_run(run, clips.records, workers=workers, world=world))
-        seconds[str(run.folder.path)] = prepared + time.monotonic() - began
-    return tuple(recordings), seconds
-
-
 def evaluate_task(
     run_folders: Sequence[Path],
     manifest: Path,
     vocabulary: Path,
     *,
-    cache_folder: Path,
-    split: str = "test",
-    backbone: str | None = None,
-    views: tuple[int, int] | None = None,
-    features: Path | None = None,
-    changes: Sequence[str] = (),
-    workers: int = 2,
-    shown: bool = True,
     with_page: bool = False,
+    **how: Unpack[HowToRecord],
 ) -> EvaluatedTask:
     """Measures runs of one task under the base, novel and generalised protocols; writes each run's own rows.
 
-    `backbone` says where the runs' backbone lies now, if not where it lay in training; `views` (clips x crops) replaces
-    the recipe's; `features` is a folder of stored video embeddings; `changes` are of the recipe's `prediction`
-    (prediction.generalised=weighed); `with_page` says that `write_evaluation` follows.
+    `how` is what `HowToRecord` lists; `with_page` says that `write_evaluation` follows.
     Started by torchrun, each process looks at a part of the clips, all of them answer alike, and the first writes.
 
     Raises RunFolderError for no run, two of one method, or a page without a run of the method mov; CheckpointError,
     BackboneError, FeaturesError, ManifestError, VocabularyError, all before a video is opened.
     """
-    started = time.monotonic()
-    runs = open_runs(run_folders, cache_folder, backbone=backbone, views=views, features=features, changes=changes)
-    _refuse_misfits(runs)
-    if with_page:
-        _place_of_mov(runs)
-    with joined_world() as world:
-        how: dict[str, Any] = {"workers": workers, "world": world}
-        clips = load_test_clips(runs, manifest, vocabulary, split, shown=shown and world.first, **how)
-        recordings, seconds = record_all(runs, clips, started=started, **how)
-    task = EvaluatedTask(runs, recordings, clips, tuple(measure_runs(runs, recordings, clips, seconds)))
-    for run in runs if world.first else ():
+
+    def check(runs: Sequence[LoadedRun]) -> None:
+        _refuse_two_of_a_method(runs)
+        if with_page:
+            _place_of_mov(runs)
+
+    def prepare(runs: Sequence[LoadedRun], preparing: Preparing) -> TestClips:
+        return load_test_clips(runs, manifest, vocabulary, preparing)
+
+    seen = record_runs(run_folders, check, prepare, **how)
+    methods = measure_runs(seen.runs, seen.recordings, seen.clips, seen.seconds)
+    task = EvaluatedTask(seen.runs, seen.recordings, seen.clips, tuple(methods))
+    for run in task.runs if seen.writes else ():
         _write_rows(run, task)
     return task
 
@@ -176,15 +122,10 @@ def write_evaluation(task: EvaluatedTask, out: Path, *, num_examples: int = 4, w
         facts=fact_groups({title: run.wiring}, {title: task.data_facts}, {last.name: last.generalised.conditions}),
         tasks=(report,),
         num_files=len(task.clips.records) + len(task.clips.unreadable),
-        failures=failures_of(task),
+        failures=failures_of(task.clips),
         notes=HONEST_NOTES,
     )
     return write_report(out, content)
-
-
-def failures_of(task: EvaluatedTask) -> tuple[Failure, ...]:
-    """The videos that could not be read."""
-    return tuple(Failure(str(one.record.path), str(one.error)) for one in task.clips.unreadable)
 
 
 def write_answers(methods: Sequence[Method], out: Path) -> None:
@@ -206,9 +147,7 @@ def answer_path(out: Path, method: str, protocol: str) -> Path:
     return out / "evaluations" / f"{name}-{protocol}.json"
 
 
-def _refuse_misfits(runs: Sequence[LoadedRun]) -> None:
-    if not runs:
-        raise RunFolderError("evaluate", "no run is given", "name at least one run folder")
+def _refuse_two_of_a_method(runs: Sequence[LoadedRun]) -> None:
     methods = [run.method for run in runs]
     twice = sorted({method for method in methods if methods.count(method) > 1})
     if twice:

@@ -3,26 +3,24 @@
 one pass over the clips --> each contender on base clips, base names as possible answers (equation 10)
 """
 
-import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Unpack
 
 from openmov.api.conditions import conditions_of
-from openmov.api.evaluate import data_facts, open_runs, record_all, write_answer
+from openmov.api.evaluate import write_answer
 from openmov.api.facts import fact_groups
 from openmov.api.measuring import Contender, contenders, measure_under
+from openmov.api.recorded import HowToRecord, data_facts, failures_of, record_runs
 from openmov.api.runs import LoadedRun
-from openmov.api.test_clips import TestClips, prepare_clips, require_clips
-from openmov.errors import RunFolderError
+from openmov.api.test_clips import Preparing, TestClips, prepare_clips, require_clips
 from openmov.evaluation.content import ReportContent, TaskReport
 from openmov.evaluation.detail import confusion_map, protocol_row, reliability
 from openmov.evaluation.report import write_report
-from openmov.evaluation.result import Evaluation, Failure
+from openmov.evaluation.result import Evaluation
 from openmov.evaluation.rows import method_row
 from openmov.runtime.checkpoint import require_match
-from openmov.runtime.distributed import joined_world
 from openmov.text.vocabulary import load_vocabulary
 
 NOTE = "Every class was trained on: nothing here is open-vocabulary, and nothing was measured on novel classes."
@@ -50,40 +48,32 @@ def evaluate_base(
     run_folders: Sequence[Path],
     manifest: Path,
     vocabulary: Path,
-    *,
-    cache_folder: Path,
-    split: str = "test",
-    backbone: str | None = None,
-    views: tuple[int, int] | None = None,
-    features: Path | None = None,
-    changes: Sequence[str] = (),
-    workers: int = 2,
-    shown: bool = True,
+    **how: Unpack[HowToRecord],
 ) -> BaseTask:
     """Measures runs on a vocabulary without a novel class; each run's own answers go into its folder.
 
-    Raises RunFolderError for no run, CheckpointError where a run was trained on other classes, BackboneError,
-    ManifestError, VocabularyError, all before a video is opened.
+    `how` is what `HowToRecord` lists. Raises RunFolderError for no run, CheckpointError where a run was trained on
+    other classes, BackboneError, ManifestError, VocabularyError, all before a video is opened.
     """
-    if not run_folders:
-        raise RunFolderError("evaluate", "no run is given", "name at least one run folder")
-    started = time.monotonic()
-    runs = open_runs(run_folders, cache_folder, backbone=backbone, views=views, features=features, changes=changes)
     names = load_vocabulary(vocabulary)
-    for run in runs:
-        require_match(run.header, vocabulary_identity=names.for_protocol("base").identity, where=run.folder.best)
-    with joined_world() as world:
-        how: dict[str, Any] = {"workers": workers, "world": world}
-        clips = prepare_clips(runs, manifest, names, split, shown=shown and world.first, **how)
+
+    def check(runs: Sequence[LoadedRun]) -> None:
+        for run in runs:
+            require_match(run.header, vocabulary_identity=names.for_protocol("base").identity, where=run.folder.best)
+
+    def prepare(runs: Sequence[LoadedRun], preparing: Preparing) -> TestClips:
+        clips = prepare_clips(runs, manifest, names, preparing)
         require_clips(manifest, clips, "of a base class", "of base classes", frozenset(names.base))
-        recordings, seconds = record_all(runs, clips, started=started, **how)
+        return clips
+
+    seen = record_runs(run_folders, check, prepare, **how)
     # On the base path alone beta and tau_v change nothing: a calibrated MOV would be the same row again.
-    listed = [one for one in contenders(runs, recordings) if one.kind != "mov_calibrated"]
-    methods = tuple((one, _measured(one, clips, seconds)) for one in listed)
-    for one, evaluation in methods if world.first else ():
+    listed = [one for one in contenders(seen.runs, seen.recordings) if one.kind != "mov_calibrated"]
+    methods = tuple((one, _measured(one, seen.clips, seen.seconds)) for one in listed)
+    for one, evaluation in methods if seen.writes else ():
         if one.trained and len(one.runs) == 1:
             write_answer(one.runs[0].folder.results, one.name, "base", evaluation)
-    return BaseTask(runs, clips, methods)
+    return BaseTask(seen.runs, seen.clips, methods)
 
 
 def write_base(task: BaseTask, out: Path) -> Path:
@@ -106,13 +96,13 @@ def write_base(task: BaseTask, out: Path) -> Path:
         facts=fact_groups({title: task.runs[0].wiring}, {title: data_facts(task.clips)}, {last.name: found.conditions}),
         tasks=(report,),
         num_files=len(task.clips.records) + len(task.clips.unreadable),
-        failures=tuple(Failure(str(one.record.path), str(one.error)) for one in task.clips.unreadable),
+        failures=failures_of(task.clips),
         notes=(NOTE,),
     )
     return write_report(out, content)
 
 
-def _measured(one: Contender, clips: TestClips, seconds: dict[str, float]) -> Evaluation:
+def _measured(one: Contender, clips: TestClips, seconds: Mapping[str, float]) -> Evaluation:
     conditions = conditions_of(one.runs, clips, trained=one.trained, seconds=seconds)
     return measure_under(
         one, clips, clips.vocabulary.for_protocol("base"), what=f"{one.name}, base", conditions=conditions

@@ -13,9 +13,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from openmov.api.evaluate import HONEST_NOTES, EvaluatedTask, failures_of, report_of
+from openmov.api.evaluate import HONEST_NOTES, EvaluatedTask, report_of
 from openmov.api.facts import fact_groups, machine_facts, recipe_facts, software_facts
 from openmov.api.measuring import Method
+from openmov.api.recorded import failures_of
 from openmov.api.shapesav import PoolSize, write_world
 from openmov.api.world_tasks import POOL_SEED, TASKS, Effort, StepClock, WorldFolders, train_and_evaluate
 from openmov.evaluation.content import MethodKind, ReportContent
@@ -138,7 +139,7 @@ def _write_seed_page(
             report_of(task, TASKS[name].title, TASKS[name].explanation, num_examples=4, workers=workers)
             for name, task in first.items()
         ),
-        failures=tuple(failure for task in first.values() for failure in failures_of(task)),
+        failures=tuple(failure for task in first.values() for failure in failures_of(task.clips)),
         notes=HONEST_NOTES,
     )
     write_report(out, content)

@@ -67,16 +67,21 @@ class TestClips:
         return tuple(one.clip_id for one in chosen if of is None or one.clip_id in of)
 
 
-def load_test_clips(
-    runs: Sequence[LoadedRun],
-    manifest: Path,
-    vocabulary: Path,
-    split: str,
-    *,
-    workers: int,
-    shown: bool,
-    world: World = ALONE,
-) -> TestClips:
+@dataclass(frozen=True)
+class Preparing:
+    """Which clips are prepared, and how."""
+
+    split: str = "test"
+    """Of the manifest."""
+    workers: int = 2
+    """Threads or processes."""
+    shown: bool = True
+    """Whether progress is."""
+    world: World = ALONE
+    """The processes that share the work."""
+
+
+def load_test_clips(runs: Sequence[LoadedRun], manifest: Path, vocabulary: Path, how: Preparing) -> TestClips:
     """The clips of one split, of base and of novel classes, prepared for every run.
 
     Raises VocabularyError where a role has no class, CheckpointError where a run was trained on other base classes,
@@ -90,39 +95,31 @@ def load_test_clips(
     for run in runs:
         base = names.for_protocol("base")
         require_match(run.header, vocabulary_identity=base.identity, where=run.folder.best)
-    clips = prepare_clips(runs, manifest, names, split, workers=workers, shown=shown, world=world)
+    clips = prepare_clips(runs, manifest, names, how)
     for role, classes in (("base", names.base), ("novel", names.novel)):
         require_clips(manifest, clips, f"of a {role} class", f"of {role} classes", frozenset(classes))
     return clips
 
 
-def prepare_clips(
-    runs: Sequence[LoadedRun],
-    manifest: Path,
-    names: Vocabulary,
-    split: str,
-    *,
-    workers: int,
-    shown: bool,
-    world: World = ALONE,
-) -> TestClips:
+def prepare_clips(runs: Sequence[LoadedRun], manifest: Path, names: Vocabulary, how: Preparing) -> TestClips:
     """The clips of one split, whatever their roles, prepared for every run. Raises ManifestError.
 
     Several processes first store a part each, then every one finds all of them stored and knows the same readable ones.
     """
     listed = load_manifest(manifest, vocabulary=names, check_files=any(run.wiring.opens_files for run in runs))
-    records = tuple(one for one in listed.records if one.split == split)
+    records = tuple(one for one in listed.records if one.split == how.split)
     unreadable: dict[str, Unreadable] = {}
-    how: dict[str, Any] = {"training": False, "workers": workers, "title": f"preparing {split} clips", "shown": shown}
+    filling: dict[str, Any] = {"training": False, "workers": how.workers, "shown": how.shown}
+    filling["title"] = f"preparing {how.split} clips"
     for wiring in _one_of_each_reading(runs):
-        if world.size > 1:
-            share = world.share(len(records))
-            fill_caches(wiring.reader(), records[share.start : share.stop], **how)
-            world.wait()
-        prepared = fill_caches(wiring.reader(), records, **how)
+        if how.world.size > 1:
+            share = how.world.share(len(records))
+            fill_caches(wiring.reader(), records[share.start : share.stop], **filling)
+            how.world.wait()
+        prepared = fill_caches(wiring.reader(), records, **filling)
         unreadable |= {one.record.video_id: one for one in prepared.unreadable}
     kept = tuple(one for one in records if one.video_id not in unreadable)
-    return TestClips(names, kept, tuple(unreadable.values()), listed.identity, split, load_coverage(manifest))
+    return TestClips(names, kept, tuple(unreadable.values()), listed.identity, how.split, load_coverage(manifest))
 
 
 def require_clips(manifest: Path, clips: TestClips, of_one: str, of_all: str, names: frozenset[str]) -> None:

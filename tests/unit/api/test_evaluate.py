@@ -10,6 +10,7 @@ from openmov.api.compare import _names, compare_runs
 from openmov.api.evaluate import evaluate_task
 from openmov.api.measuring import TestClips, load_test_clips, measure, record_run
 from openmov.api.runs import LoadedRun, load_run
+from openmov.api.test_clips import Preparing
 from openmov.data.source import Unreadable
 from openmov.errors import DecodeError, ManifestError, RunFolderError, VocabularyError
 from openmov.prediction.predictor import RecordedScorer
@@ -22,7 +23,7 @@ def loaded(tiny_run: Path, tiny_world: TinyWorld) -> LoadedRun:
 
 
 def clips_of(run: LoadedRun, world: TinyWorld, manifest: Path | None = None, split: str = "test") -> TestClips:
-    return load_test_clips([run], manifest or world.manifest, world.vocabulary, split, workers=1, shown=False)
+    return load_test_clips([run], manifest or world.manifest, world.vocabulary, Preparing(split, 1, shown=False))
 
 
 def part_of(world: TinyWorld, name: str, *words: str) -> Path:
@@ -55,7 +56,7 @@ class TestClipsOfATest:
         names = tmp_path / "names.json"
         names.write_text(json.dumps({"base": [*BASE, *NOVEL], "novel": []}))
         with pytest.raises(VocabularyError, match="measures base and novel"):
-            load_test_clips([loaded], tiny_world.manifest, names, "test", workers=1, shown=False)
+            load_test_clips([loaded], tiny_world.manifest, names, Preparing("test", 1, shown=False))
 
 
 class TestMeasuring:

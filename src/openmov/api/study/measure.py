@@ -20,7 +20,7 @@ from openmov.api.study.bench import Bench
 from openmov.api.study.plan import UNTRAINED, TrainingTask, Wanted
 from openmov.api.study.stage import Clips
 from openmov.api.study.temperatures import Evidence
-from openmov.api.test_clips import TestClips, prepare_clips, require_clips
+from openmov.api.test_clips import Preparing, TestClips, prepare_clips, require_clips
 from openmov.data.source import Unreadable, evaluation_batches
 from openmov.errors import RunFolderError
 from openmov.evaluation.result import Evaluation
@@ -83,7 +83,7 @@ class Measurer:
         key = f"{listed.manifest} {names.identity} {recipes} {looked}"
         if key not in self._clips:
             bench = self.bench
-            clips = prepare_clips(runs, listed.manifest, names, "test", workers=bench.workers, shown=bench.shown)
+            clips = prepare_clips(runs, listed.manifest, names, Preparing(workers=bench.workers, shown=bench.shown))
             for said, role in (("a base class", names.base), ("a novel class", names.novel)):
                 if role:
                     require_clips(listed.manifest, clips, f"of {said}", f"of {said}", frozenset(role))
