@@ -78,12 +78,6 @@ _NOTES = (
         "never for the number."
     ),
     StageNote(
-        "The wider tiny CLIP names shapes and reads drawn motions as the usual one does, but its pretraining never "
-        "came to read the drawn sounds (13.5 % of 8, by chance 12.5; the usual one 99.9): its words for sounds mean "
-        "less, and table 3's columns with sound are to be read with that in mind.",
-        frozenset({"table3"}),
-    ),
-    StageNote(
         "In ShapesAV-Sound a class is a shape and a sound, and nothing heard tells the shape: sound alone can be "
         "right, at best, in one of 8 cases among all 64 names, about one of 5 among the base and one of 3 among the "
         "novel ones."

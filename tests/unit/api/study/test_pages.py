@@ -32,10 +32,10 @@ def test_seeds_and_the_paper_are_named_where_they_are_on_the_page(
 
 def test_a_note_on_one_table_stands_only_where_that_table_does(tmp_path: Path) -> None:
     stage = world_stage(StudyFolders(tmp_path), FULL)
-    assert any("table 3's" in note for note in stage.notes_on(["table3"]))
-    assert any("table 3's" in note for note in stage.notes_on(["table1", "table3"]))
-    for name in ("table1", "table4", "scenes"):
-        assert not any("table 3's" in note for note in stage.notes_on([name]))
+    assert any("table 4" in note for note in stage.notes_on(["table4"]))
+    assert any("table 4" in note for note in stage.notes_on(["table1", "table4"]))
+    for name in ("table1", "table3", "scenes"):
+        assert not any("table 4" in note for note in stage.notes_on([name]))
         assert any("synthetic world" in note for note in stage.notes_on([name]))
 
 
