@@ -79,6 +79,7 @@ class _Trainer:
     def create(self, path: Path, data: TrainingData, name: str) -> RunFolder:
         """The run folder, made by the first process or opened by all."""
         recipe = self.wiring.recipe.model_dump(mode="json") | {"name": name}
+        self.world.wait()  # for those that have yet to look whether the folder is free
         if self.world.first:
             RunFolder.create(path, recipe, self.fingerprint(data), resume=self.resume)
         self.world.wait()
