@@ -70,6 +70,16 @@ def test_questions_of_our_own_stand_apart_and_quote_no_paper() -> None:
     assert (cell["said"], cell["mean"]) == ("beta 0.25, tau_v 0.003", None)
 
 
+def test_a_page_of_one_study_says_its_title_once_and_what_was_lost_in_points() -> None:
+    lost = replace(TABLE, table=replace(TABLE.table, columns=(COLUMNS[0], replace(COLUMNS[1], lost=True))))
+    study = replace(FILLED, study=replace(STUDY, title="A title of its own"), parts=(lost,))
+    page = as_html(replace(CONTENT, title="A title of its own", studies=(study,)))
+    assert page.count(">A title of its own</h") == 1
+    assert f"{COLUMNS[0].title}, %" in page
+    assert f"{COLUMNS[1].title}, points" in page
+    assert as_html(replace(CONTENT, studies=(study, study))).count(">A title of its own</h2>") == 2
+
+
 def test_every_table_is_one() -> None:
     for block in as_markdown(CONTENT).split("\n\n"):
         if block.startswith("|"):
