@@ -74,6 +74,26 @@ def test_a_table_has_measured_and_published_numbers_and_says_what_it_lacks(done:
     assert absent["why_not"] == "this data set was not given"
 
 
+def test_parts_of_names_have_a_column_where_names_have_parts(
+    done: tuple[Path, Work], tiny_world: TinyWorld, tmp_path: Path
+) -> None:
+    """The tiny world's flow side: asked again with parts, nothing is trained or measured anew."""
+    columns = (Column("Whole", "flow", "base"), Column("Part", "flow", "base", part=True))
+    study = Study("parts", "Parts", "Which?", (Table(columns, (Row("MOV", MOV),)),))
+    stage = stage_of(tiny_world)
+    parts = dict.fromkeys(BASE, "one and the same")
+    for mapping, titles in (({}, ["Whole"]), (parts, ["Whole", "Part"])):
+        arms = {"flow": replace(stage.arms["flow"], parts=mapping)}
+        plan = make_plan((study,), replace(stage, arms=arms), done[1])
+        assert (plan.missing, plan.unmeasured) == ((), 0)
+        run_studies(plan, tmp_path, done[1], command="openmov study")
+        part = fields_of(tmp_path, "parts")["studies"]["parts"]["parts"][0]
+        assert [column["title"] for column in part["columns"]] == titles
+    whole, told = part["rows"][0]["cells"]
+    assert told["mean"] == 1.0 > whole["mean"]
+    assert told["clips"] == whole["clips"]
+
+
 def test_the_grid_s_best_is_a_bound_and_every_row_says_its_settings(done: tuple[Path, Work]) -> None:
     rows = [row["cells"] for row in fields_of(done[0])["studies"]["temperatures"]["parts"][0]["rows"]]
     by_hand, matched, calibrated, best = (cells[0]["mean"] for cells in rows)

@@ -168,6 +168,12 @@ def figure_value(found: Evaluations, figure: Figure) -> float:
     return found[figure].accuracy.value
 
 
+def part_value(found: Evaluations, figure: Figure, parts: Mapping[str, str]) -> float:
+    """How many answers have the right part, by name; of base or of novel clips among their own names."""
+    records = found[figure].records
+    return float(np.mean([parts[record.names[0]] == parts[record.label] for record in records]))
+
+
 def figure_count(found: Evaluations, figure: Figure) -> int:
     """Clips behind it."""
     if figure.startswith("generalised"):

@@ -53,6 +53,8 @@ TABLE6 = Study(
                 Column("Base, sound only", "audio", "base", "vggsound_audio_base"),
                 Column("Novel, flow only", "flow", "novel"),
                 Column("Novel, sound only", "audio", "novel"),
+                Column("Base, the motion right", "flow", "base", part=True),
+                Column("Base, the sound right", "audio", "base", part=True),
             ),
             tuple(map(_last_layers, (1, 3, 6, 9, 12))),
             "table6_trainable_layers",

@@ -74,6 +74,9 @@ class Column:
     others of the arm's own classes (`swapped`)."""
     lost: bool = False
     """Whether it is how much less it is on `target` than on the arm's own test clips."""
+    part: bool = False
+    """Whether an answer is right where the part of its name is that the arm's other modality can tell: the sound,
+    whatever the shape. There is no such column where names have no parts."""
 
 
 @dataclass(frozen=True)

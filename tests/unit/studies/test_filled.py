@@ -8,7 +8,15 @@ import pytest
 from openmov.evaluation.conditions import Conditions
 from openmov.evaluation.result import Evaluation
 from openmov.studies.comparing import compare
-from openmov.studies.filled import Cell, FindingOutcome, class_changes, figure_count, figure_value, settings_said
+from openmov.studies.filled import (
+    Cell,
+    FindingOutcome,
+    class_changes,
+    figure_count,
+    figure_value,
+    part_value,
+    settings_said,
+)
 from openmov.studies.study import Entrant, Finding
 from tiny_evaluations import FOUND, evaluation
 
@@ -28,6 +36,17 @@ def test_figures_are_those_of_their_protocol() -> None:
     assert figure_value(FOUND, "generalised_harmonic") == pytest.approx(0.5)
     assert figure_count(FOUND, "base") == 4
     assert figure_count(FOUND, "harmonic") == 6
+
+
+def test_the_right_part_of_a_wrong_name_counts() -> None:
+    """Answers: a star low, a ring low, a ring high; right as a whole is the first, in its sound the first two."""
+    one = evaluation([1, 0, 0], ["a star low", "a ring low", "a ring high"], [])
+    said = ("a star low", "a ring low", "a ring high")
+    pairs = zip(one.records, said, strict=True)
+    answered = replace(one, records=tuple(replace(each, label="a star low", names=(name,)) for each, name in pairs))
+    parts = {"a star low": "low", "a ring low": "low", "a ring high": "high"}
+    assert part_value({"base": answered}, "base", parts) == pytest.approx(2 / 3)
+    assert figure_value({"base": answered}, "base") == pytest.approx(1 / 3)
 
 
 def test_on_another_data_set_official_splits_are_averaged_where_there_are_any() -> None:

@@ -27,6 +27,7 @@ from openmov.studies.filled import (
     class_changes,
     figure_count,
     figure_value,
+    part_value,
     settings_said,
 )
 from openmov.studies.published import published_value
@@ -82,12 +83,19 @@ class Filler:
 
     def _part(self, part: Table | Curves | Changes) -> FilledPart:
         if isinstance(part, Table):
-            return FilledTable(part, tuple(self._row(part, row) for row in part.rows))
+            table = self._with_parts(part)
+            return FilledTable(table, tuple(self._row(table, row) for row in table.rows))
         if isinstance(part, Curves):
             return FilledCurves(tuple(map(self._panel, part.panels)))
         why = why_not(self.measured.bench.stage, part.arm, part.ours)
         found = () if why else class_changes(self.seeds(part.ours, part.arm), self.seeds(part.theirs, part.arm))
         return FilledChanges(part, found, why)
+
+    def _with_parts(self, table: Table) -> Table:
+        """The table without columns about parts of names, where this data's names have none."""
+        arms = self.measured.bench.stage.arms
+        kept = (one for one in table.columns if not one.part or (one.arm in arms and arms[one.arm].parts))
+        return replace(table, columns=tuple(kept))
 
     def _row(self, table: Table, row: Row) -> FilledRow:
         cells = tuple(self._cell(table, row, column) for column in table.columns)
@@ -104,11 +112,16 @@ class Filler:
         seeds = self.seeds(row.entrant, column.arm, column.target)
         if column.figure == SETTINGS:
             return Cell((), 0, published, said=settings_said(seeds))
-        values = tuple(figure_value(found, column.figure) for found in seeds)
+        values = tuple(self._value(found, column) for found in seeds)
         if column.lost:
             before = [figure_value(found, column.figure) for found in self.seeds(row.entrant, column.arm)]
             values = tuple(was - there for was, there in zip(before, values, strict=True))
         return Cell(values, figure_count(seeds[0], column.figure), published)
+
+    def _value(self, found: Evaluations, column: Column) -> float:
+        if column.part:
+            return part_value(found, column.figure, self.measured.bench.stage.arms[column.arm].parts)
+        return figure_value(found, column.figure)
 
     def _tasks(self, row: Row, column: Column) -> list[TrainingTask]:
         if row.entrant is None or why_not(self.measured.bench.stage, column.arm, row.entrant, column.target):

@@ -40,6 +40,8 @@ class Arm:
     """Other test clips of its own classes, by their place."""
     per_class: tuple[int, int, int] = (1, 0, 0)
     """Training, validation and test clips of each of 64 classes, where they are known beforehand."""
+    parts: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Of each name, the part that `extra` can tell, where names have such a part."""
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from pathlib import Path
 from openmov.api.study.layout import StudyFolders
 from openmov.api.study.pools import SCENES
 from openmov.api.study.stage import Arm, Clips, Stage, StageNote
+from openmov.data.shapesav.vocabulary import MOTIONS, SHAPES, SOUNDS, phrase
 from openmov.studies.scale import Scale
 
 LARGER = "shapesav-tiny-wide"
@@ -26,6 +27,12 @@ UNDER_OWN_SAID = (
 )
 _LAYERS = {3: "1", 6: "2", 9: "3"}
 """The tiny CLIP has 4 layers."""
+_SIDES = {"flow": "Motion", "audio": "Sound"}
+_PARTS = {
+    "flow": {phrase(shape, motion=motion): motion for shape in SHAPES for motion in MOTIONS},
+    "audio": {phrase(shape, sound=sound): sound for shape in SHAPES for sound in SOUNDS},
+}
+"""What flow and sound can tell of a name: neither shows the colour, and nothing heard tells the shape."""
 _RECIPES = {"flow": "shapesav-motion", "audio": "shapesav-sound"}
 
 
@@ -36,8 +43,7 @@ def world_stage(folders: StudyFolders, scale: Scale, overrides: tuple[str, ...] 
     return Stage(
         title=f"ShapesAV ({scale.name})",
         arms={
-            "flow": Arm(_task("Motion", folders.clips), "flow", _RECIPES["flow"], per_class=of_a_class),
-            "audio": Arm(_task("Sound", folders.clips), "audio", _RECIPES["audio"], per_class=of_a_class),
+            **{extra: _with_parts(extra, task, folders, of_a_class) for extra, task in _SIDES.items()},
             "both": Arm(_task("Both", folders.clips), "", "shapesav-both", per_class=of_a_class),
             **{f"scenes_{extra}": _with_scenes(extra, folders, scale) for extra in SCENES},
         },
@@ -54,6 +60,11 @@ def world_stage(folders: StudyFolders, scale: Scale, overrides: tuple[str, ...] 
         notes=_NOTES,
         named="--data shapesav" + (" --quick" if scale.name == "quick" else ""),
     )
+
+
+def _with_parts(extra: str, task: str, folders: StudyFolders, of_a_class: tuple[int, int, int]) -> Arm:
+    """One side of the paper."""
+    return Arm(_task(task, folders.clips), extra, _RECIPES[extra], per_class=of_a_class, parts=_PARTS[extra])
 
 
 def _with_scenes(extra: str, folders: StudyFolders, scale: Scale) -> Arm:

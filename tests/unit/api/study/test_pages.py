@@ -9,6 +9,7 @@ from openmov.api.study.layout import StudyFolders
 from openmov.api.study.pages import Made, _facts, _summary
 from openmov.api.study.world import world_stage
 from openmov.api.world_tasks import StepClock
+from openmov.data.shapesav.vocabulary import MOTIONS, SOUNDS, class_names
 from openmov.studies.catalogue import find_studies
 from openmov.studies.scale import FULL
 
@@ -50,3 +51,11 @@ def test_clips_a_class_are_those_of_the_pool_that_the_page_is_about(tmp_path: Pa
     assert "15 clips to train on, 5 to validate, 15 to test" in told["scenes"]["scenes_flow"]
     assert "scenes_flow" not in told["table1"]
     assert "flow" not in told["scenes"]
+
+
+def test_flow_and_sound_tell_a_part_of_every_name(tmp_path: Path) -> None:
+    arms = world_stage(StudyFolders(tmp_path), FULL).arms
+    for extra, task, words in (("flow", "motion", MOTIONS), ("audio", "sound", SOUNDS)):
+        assert set(arms[extra].parts) == set(class_names(task))
+        assert all(name.endswith(part) for name, part in arms[extra].parts.items())
+        assert set(arms[extra].parts.values()) == set(words)
