@@ -69,7 +69,10 @@ def evaluate_task(
 ) -> EvaluatedTask:
     """Measures runs of one task under the base, novel and generalised protocols; writes each run's own rows.
 
-    `how` is what `HowToRecord` lists; `with_page` says that `write_evaluation` follows.
+    `how`: `cache_folder`; the manifest's `split` ("test"); `backbone`, where the runs' backbone lies now, if not where
+    it lay in training; `views` (clips x crops) in place of the recipe's; `features`, a folder of stored video
+    embeddings; `changes` of the recipe's `prediction` (prediction.generalised=weighed); `workers` (2); `shown`, whether
+    progress is. `with_page` says that `write_evaluation` follows.
     Started by torchrun, each process looks at a part of the clips, all of them answer alike, and the first writes.
 
     Raises RunFolderError for no run, two of one method, or a page without a run of the method mov; CheckpointError,

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NotRequired, Required, TypedDict, Unpack
+from typing import NotRequired, Required, TypedDict
 
 from openmov.api.measuring import record_run
 from openmov.api.runs import LoadedRun, load_run
@@ -21,12 +21,12 @@ from openmov.runtime.distributed import joined_world
 
 
 class HowToRecord(TypedDict):
-    """What the protocols of `evaluate` are told alike."""
+    """What the protocols of `evaluate` are told alike: the keywords of `record_runs`, which has the defaults."""
 
     cache_folder: Required[Path]
     """Of flow, sound and frozen embeddings."""
     split: NotRequired[str]
-    """Of the manifest; `test` by default."""
+    """Of the manifest."""
     backbone: NotRequired[str | None]
     """Where the runs' backbone lies now, if not where it lay in training."""
     views: NotRequired[tuple[int, int] | None]
@@ -36,9 +36,9 @@ class HowToRecord(TypedDict):
     changes: NotRequired[Sequence[str]]
     """Of the recipe's `prediction` (prediction.generalised=weighed)."""
     workers: NotRequired[int]
-    """Threads or processes that prepare and read; 2 by default."""
+    """Threads that prepare and read."""
     shown: NotRequired[bool]
-    """Whether progress is; it is by default, by the first process alone."""
+    """Whether progress is, by the first process alone."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,15 @@ def record_runs(
     run_folders: Sequence[Path],
     check: Callable[[Sequence[LoadedRun]], None],
     prepare: Callable[[Sequence[LoadedRun], Preparing], TestClips],
-    **how: Unpack[HowToRecord],
+    *,
+    cache_folder: Path,
+    split: str = "test",
+    backbone: str | None = None,
+    views: tuple[int, int] | None = None,
+    features: Path | None = None,
+    changes: Sequence[str] = (),
+    workers: int = 2,
+    shown: bool = True,
 ) -> Recorded:
     """One pass of each run; `check` refuses runs before a video is opened, `prepare` gives the clips.
 
@@ -70,27 +78,19 @@ def record_runs(
     """
     if not run_folders:
         raise RunFolderError("evaluate", "no run is given", "name at least one run folder")
-    started, workers = time.monotonic(), how.get("workers", 2)
-    runs = _open_runs(run_folders, how)
+    started = time.monotonic()
+    loaded = (load_run(folder, cache_folder, backbone=backbone, features=features) for folder in run_folders)
+    runs = tuple(run.changed(changes) for run in loaded)
+    runs = runs if views is None else tuple(run.with_views(*views) for run in runs)
     check(runs)
     with joined_world() as world:
-        shown = how.get("shown", True) and world.first
-        clips = prepare(runs, Preparing(how.get("split", "test"), workers, shown, world))
+        clips = prepare(runs, Preparing(split, workers, shown and world.first, world))
         prepared, recordings, seconds = time.monotonic() - started, [], {}
         for run in runs:
             began = time.monotonic()
             recordings.append(record_run(run, clips.records, workers=workers, world=world))
             seconds[str(run.folder.path)] = prepared + time.monotonic() - began
     return Recorded(runs, clips, tuple(recordings), seconds, world.first)
-
-
-def _open_runs(run_folders: Sequence[Path], how: HowToRecord) -> tuple[LoadedRun, ...]:
-    """The runs, with other views than their recipe's where asked, and other fields of `prediction`."""
-    backbone, features = how.get("backbone"), how.get("features")
-    loaded = (load_run(folder, how["cache_folder"], backbone=backbone, features=features) for folder in run_folders)
-    runs = [run.changed(how.get("changes", ())) for run in loaded]
-    views = how.get("views")
-    return tuple(runs) if views is None else tuple(run.with_views(*views) for run in runs)
 
 
 def data_facts(clips: TestClips) -> Mapping[str, str]:

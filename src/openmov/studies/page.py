@@ -84,6 +84,7 @@ def as_markdown(content: StudiesContent) -> str:
     if len(content.studies) > 1:
         parts += _what_held(content)
     for filled in content.studies:
+        parts += [f"## {filled.study.title}"] if len(content.studies) > 1 else []
         parts += _study_markdown(filled)
     for group in content.facts:
         parts.append(f"**{group.title}**: " + "; ".join(f"{name} {value}" for name, value in group.rows))
@@ -100,7 +101,7 @@ def cell_text(cell: Cell) -> str:
 
 def _study_markdown(filled: FilledStudy) -> list[str]:
     study = filled.study
-    parts = [f"## {study.title}", study.asks]
+    parts = [study.asks]
     for part in filled.parts:
         parts += _part_markdown(part)
     if filled.outcomes:

@@ -90,6 +90,17 @@ class TestEvaluateTask:
         with pytest.raises(RunFolderError, match="no run is given"):
             evaluate_task([], tiny_world.manifest, tiny_world.vocabulary, cache_folder=tiny_world.cache)
 
+    def test_a_keyword_that_is_none_is_refused(self, tiny_world: TinyWorld, tiny_run: Path) -> None:
+        """A misspelt split is not the test split."""
+        with pytest.raises(TypeError, match="splitt"):
+            evaluate_task(
+                [tiny_run],
+                tiny_world.manifest,
+                tiny_world.vocabulary,
+                cache_folder=tiny_world.cache,
+                splitt="val",  # type: ignore[call-arg]
+            )
+
     def test_an_unfinished_run_is_not_measured(
         self, tiny_world: TinyWorld, tiny_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:

@@ -75,6 +75,9 @@ def test_a_page_of_one_study_says_its_title_once_and_what_was_lost_in_points() -
     study = replace(FILLED, study=replace(STUDY, title="A title of its own"), parts=(lost,))
     page = as_html(replace(CONTENT, title="A title of its own", studies=(study,)))
     assert page.count(">A title of its own</h") == 1
+    assert (
+        as_markdown(replace(CONTENT, title="A title of its own", studies=(study,))).count("# A title of its own") == 1
+    )
     assert f"{COLUMNS[0].title}, %" in page
     assert f"{COLUMNS[1].title}, points" in page
     assert as_html(replace(CONTENT, studies=(study, study))).count(">A title of its own</h2>") == 2

@@ -114,7 +114,7 @@ class Filler:
             return Cell((), 0, published, said=settings_said(seeds))
         values = tuple(self._value(found, column) for found in seeds)
         if column.lost:
-            before = [figure_value(found, column.figure) for found in self.seeds(row.entrant, column.arm)]
+            before = [self._value(found, column) for found in self.seeds(row.entrant, column.arm)]
             values = tuple(was - there for was, there in zip(before, values, strict=True))
         return Cell(values, figure_count(seeds[0], column.figure), published)
 

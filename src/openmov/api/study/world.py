@@ -43,7 +43,7 @@ def world_stage(folders: StudyFolders, scale: Scale, overrides: tuple[str, ...] 
     return Stage(
         title=f"ShapesAV ({scale.name})",
         arms={
-            **{extra: _with_parts(extra, task, folders, of_a_class) for extra, task in _SIDES.items()},
+            **{extra: _side(extra, task, folders, of_a_class) for extra, task in _SIDES.items()},
             "both": Arm(_task("Both", folders.clips), "", "shapesav-both", per_class=of_a_class),
             **{f"scenes_{extra}": _with_scenes(extra, folders, scale) for extra in SCENES},
         },
@@ -62,7 +62,7 @@ def world_stage(folders: StudyFolders, scale: Scale, overrides: tuple[str, ...] 
     )
 
 
-def _with_parts(extra: str, task: str, folders: StudyFolders, of_a_class: tuple[int, int, int]) -> Arm:
+def _side(extra: str, task: str, folders: StudyFolders, of_a_class: tuple[int, int, int]) -> Arm:
     """One side of the paper."""
     return Arm(_task(task, folders.clips), extra, _RECIPES[extra], per_class=of_a_class, parts=_PARTS[extra])
 
