@@ -34,13 +34,13 @@ from rich.table import Table
 from machine import machine
 from openmov.api.pack import pack_manifest
 from openmov.api.prepare_manifest import PrepareOptions, prepare_manifest
-from openmov.api.shapesav import PoolSize, write_world
 from openmov.api.wiring import Wiring, feature_facts, wire
 from openmov.config.load import change_recipe, load_recipe
 from openmov.config.schema import ModelConfig, Recipe, TrainingConfig
 from openmov.data.features import open_features, write_features
 from openmov.data.manifest import load_manifest
 from openmov.data.records import Record
+from openmov.data.shapesav.pool import PoolSize, write_world
 from openmov.data.source import TrainingClips
 from openmov.model import JointModel, build_model
 from openmov.model.backbones import Backbone

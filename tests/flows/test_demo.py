@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from openmov.api.demo import DemoResult, run_demo
-from openmov.api.world_tasks import TASKS
 from openmov.cli import run
 from openmov.data.shapesav.vocabulary import class_names
+from openmov.experiments.demo import DemoResult, run_demo
+from openmov.experiments.tasks import TASKS
 from tiny_backbones import make_tiny_clip_folder
 
 PATTERN = ["clip", "single", "video", "score_fusion", "mov", "mov_calibrated"]

@@ -9,27 +9,26 @@ import pytest
 
 from openmov.api.calibrating import match_run
 from openmov.api.runs import load_run
-from openmov.api.study import bench
-from openmov.api.study.agenda import Plan, Work, make_plan
-from openmov.api.study.layout import StudyFolders
-from openmov.api.study.measure import read_measurement
-from openmov.api.study.run import run_studies
-from openmov.api.study.stage import Arm, Clips, Stage
 from openmov.api.training_data import load_base
 from openmov.data.source import evaluation_batches
-from openmov.studies.catalogue import find_studies
-from openmov.studies.entrants import CLIP, MOV
-from openmov.studies.study import Column, Finding, Row, Study, Table
+from openmov.experiments import context
+from openmov.experiments.catalogue import find_studies
+from openmov.experiments.data import Clips, StudyData, Track
+from openmov.experiments.folders import StudyFolders
+from openmov.experiments.measure import read_measurement
+from openmov.experiments.plan import Plan, Work, make_plan
+from openmov.experiments.run import run_studies
+from openmov.experiments.study import CLIP, MOV, Column, Finding, Row, Study, Table
 from tiny_world import BASE, NOVEL, TinyWorld
 
 NAMES = ("table4", "table9", "figure3", "temperatures", "generalised", "weight_ensembles")
 
 
-def stage_of(world: TinyWorld, *overrides: str) -> Stage:
+def stage_of(world: TinyWorld, *overrides: str) -> StudyData:
     clips = Clips("Tiny", world.manifest, world.vocabulary)
     every = ("model.modalities=[video,flow]", "training.epochs=1", "training.keep_epochs=false", *overrides)
-    arms = {"flow": Arm(clips, "flow", str(world.recipe))}
-    return Stage("Tiny", arms, {"first": clips}, world.cache, str(world.backbone), every)
+    tracks = {"flow": Track(clips, "flow", str(world.recipe))}
+    return StudyData("Tiny", tracks, {"first": clips}, world.cache, str(world.backbone), every)
 
 
 def plan_of(world: TinyWorld, work: Work, *overrides: str, names: tuple[str, ...] = NAMES) -> Plan:
@@ -43,7 +42,7 @@ def done(tiny_world: TinyWorld, tmp_path_factory: pytest.TempPathFactory) -> tup
     plan = plan_of(tiny_world, work)
     methods = {task.recipe.model.method for task in plan.missing}
     assert "mov" in methods
-    assert plan.unmeasured == len(plan.wanted)
+    assert plan.unmeasured == len(plan.measurements)
     assert run_studies(plan, out, work, command="openmov study") == out / "report.html"
     return out, work
 
@@ -80,11 +79,11 @@ def test_parts_of_names_have_a_column_where_names_have_parts(
     """The tiny world's flow side: asked again with parts, nothing is trained or measured anew."""
     columns = (Column("Whole", "flow", "base"), Column("Part", "flow", "base", part=True))
     study = Study("parts", "Parts", "Which?", (Table(columns, (Row("MOV", MOV),)),))
-    stage = stage_of(tiny_world)
+    data = stage_of(tiny_world)
     parts = dict.fromkeys(BASE, "one and the same")
     for mapping, titles in (({}, ["Whole"]), (parts, ["Whole", "Part"])):
-        arms = {"flow": replace(stage.arms["flow"], parts=mapping)}
-        plan = make_plan((study,), replace(stage, arms=arms), done[1])
+        tracks = {"flow": replace(data.tracks["flow"], parts=mapping)}
+        plan = make_plan((study,), replace(data, tracks=tracks), done[1])
         assert (plan.missing, plan.unmeasured) == ((), 0)
         run_studies(plan, tmp_path, done[1], command="openmov study")
         part = fields_of(tmp_path, "parts")["studies"]["parts"]["parts"][0]
@@ -132,7 +131,7 @@ def test_called_again_it_trains_and_measures_nothing(
     def forbidden(*_: object, **__: object) -> None:
         raise AssertionError("trained again")
 
-    monkeypatch.setattr(bench, "run_training", forbidden)
+    monkeypatch.setattr(context, "run_training", forbidden)
     plan = plan_of(tiny_world, work)
     assert (plan.missing, plan.unmeasured, plan.left_over) == ((), 0, 0)
     run_studies(plan, out, work, command="openmov study")
@@ -143,16 +142,16 @@ def test_other_test_clips_are_asked_without_training_and_what_is_lost_there_is_s
     done: tuple[Path, Work], tiny_world: TinyWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The same list under another name: asked once more, and nothing is lost."""
-    monkeypatch.setattr(bench, "run_training", None)
-    stage = stage_of(tiny_world)
-    other = replace(stage.arms["flow"], tests={"swapped": Clips("Other", tiny_world.manifest, tiny_world.vocabulary)})
+    monkeypatch.setattr(context, "run_training", None)
+    data = stage_of(tiny_world)
+    other = replace(data.tracks["flow"], tests={"swapped": Clips("Other", tiny_world.manifest, tiny_world.vocabulary)})
     columns = (
         Column("Base", "flow", "base", target="swapped"),
         Column("Lost", "flow", "base", target="swapped", lost=True),
     )
     finding = Finding("loses less", "flow", "base", MOV, CLIP, target="swapped", lost=True)
     study = Study("swap", "Swapped", "Is it?", (Table(columns, (Row("MOV", MOV),), "", "Side"),), (finding,), own=True)
-    plan = make_plan((study,), replace(stage, arms={"flow": other}), done[1])
+    plan = make_plan((study,), replace(data, tracks={"flow": other}), done[1])
     assert plan.missing == ()
     assert run_studies(plan, tmp_path, done[1], command="openmov study") == tmp_path / "swap.html"
     made = fields_of(tmp_path, "swap")["studies"]["swap"]
@@ -169,7 +168,7 @@ def test_another_recipe_is_another_training(done: tuple[Path, Work], tiny_world:
     _, work = done
     plan = plan_of(tiny_world, work, "training.learning_rate=0.5", names=("table9",))
     assert len(plan.missing) == 1
-    assert plan.unmeasured == len(plan.wanted)
+    assert plan.unmeasured == len(plan.measurements)
     assert plan.left_over > 0
 
 
@@ -177,7 +176,7 @@ def test_other_code_is_another_training(
     done: tuple[Path, Work], tiny_world: TinyWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _, work = done
-    monkeypatch.setattr(bench, "code_identity", lambda parts: "another")
+    monkeypatch.setattr(context, "code_identity", lambda parts: "another")
     assert len(plan_of(tiny_world, work, names=("table9",)).missing) == 1
 
 
@@ -198,8 +197,8 @@ def test_a_training_interrupted_is_gone_on_with_in_its_folder(
 
 
 def test_authors_values_are_said_on_the_page(tiny_world: TinyWorld, done: tuple[Path, Work], tmp_path: Path) -> None:
-    stage = replace(stage_of(tiny_world), protocol="own", last_word=("training.epochs=1",))
-    plan = make_plan(find_studies(("table1",)), stage, done[1])
+    data = replace(stage_of(tiny_world), protocol="own", last_word=("training.epochs=1",))
+    plan = make_plan(find_studies(("table1",)), data, done[1])
     assert {task.title for task in plan.missing} == {"flow-coop-own-seed0", "flow-clip_adapter-own-seed0"}
     run_studies(plan, tmp_path, done[1], command="openmov study table1 --protocol own")
     fields = fields_of(tmp_path, "table1")

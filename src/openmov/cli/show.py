@@ -14,7 +14,6 @@ from rich.console import Console
 from rich.table import Table
 
 from openmov.api.check import Findings
-from openmov.api.demo import DemoResult
 from openmov.api.evaluate import EvaluatedTask
 from openmov.api.measuring import Method
 from openmov.api.train import TrainingResult
@@ -22,6 +21,7 @@ from openmov.cli.answers import one_prediction
 from openmov.evaluation.detail import generalised_row
 from openmov.evaluation.metrics import Proportion, harmonic_mean
 from openmov.evaluation.result import Evaluation
+from openmov.experiments.demo import DemoResult
 
 
 def findings(found: Findings, as_json: bool) -> int:

@@ -3,7 +3,7 @@
 import sys
 from collections import Counter
 
-from openmov.api.study.agenda import Plan, left_out_note
+from openmov.experiments.plan import Plan, left_out_note
 
 
 def plan_lines(plan: Plan) -> list[str]:
@@ -11,8 +11,8 @@ def plan_lines(plan: Plan) -> list[str]:
     there = len(plan.tasks) - len(plan.missing)
     have = f", {there} of them there already" if there else ""
     lines = [
-        f"{', '.join(study.name for study in plan.studies)} on {plan.stage.title}: {len(plan.tasks)} trainings{have}; "
-        f"{len(plan.wanted)} measurements, {plan.unmeasured} of them to be made."
+        f"{', '.join(study.name for study in plan.studies)} on {plan.data.title}: {len(plan.tasks)} trainings{have}; "
+        f"{len(plan.measurements)} measurements, {plan.unmeasured} of them to be made."
     ]
     kinds = Counter(task.title.rsplit("-seed", 1)[0] for task in plan.missing)
     lines += [f"  train {kind}{f' x {count}' if count > 1 else ''}" for kind, count in sorted(kinds.items())]
@@ -30,6 +30,6 @@ def announce(plan: Plan) -> None:
 def _time(plan: Plan) -> str:
     if plan.minutes is None:
         return "How long it takes is said after the first training."
-    scale = plan.stage.scale if plan.stage.protocol == "paper" else None
+    scale = plan.data.scale if plan.data.protocol == "paper" else None
     limit = f", within {scale.limit_minutes} on two idle cores" if scale else ""
     return f"About {max(1, round(plan.minutes))} minutes{limit}."

@@ -84,16 +84,15 @@ def study(
     plan
         Only say what there is to do.
     """
-    from openmov.api.study.agenda import make_plan
-    from openmov.api.study.run import run_studies
-    from openmov.api.study.setting import command_of, set_stage
     from openmov.cli import show_study
-    from openmov.studies.catalogue import find_studies
+    from openmov.experiments.catalogue import find_studies
+    from openmov.experiments.plan import make_plan
+    from openmov.experiments.run import command_of, open_data, run_studies
 
     folder = work or out / "work"
-    stage, how = set_stage(data, manifest, folder, cache, seeds, set_, quick=quick, workers=workers, protocol=protocol)
-    planned = make_plan(find_studies(names), stage, how)
+    videos, how = open_data(data, manifest, folder, cache, seeds, set_, quick=quick, workers=workers, protocol=protocol)
+    planned = make_plan(find_studies(names), videos, how)
     if plan:
         print("\n".join(show_study.plan_lines(planned)))
         return
-    print(run_studies(planned, out, how, command=command_of(names, stage, set_), announce=show_study.announce))
+    print(run_studies(planned, out, how, command=command_of(names, videos, set_), announce=show_study.announce))

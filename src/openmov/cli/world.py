@@ -43,7 +43,7 @@ def shapesav_write(
     workers
         Processes.
     """
-    from openmov.api.shapesav import PoolSize, write_world
+    from openmov.data.shapesav.pool import PoolSize, write_world
 
     count = write_world(out, PoolSize(train, val, test), seed, workers=workers, scenes=scenes)
     print(f"{count} clips in {out}")
@@ -62,8 +62,8 @@ def demo(*, out: Path = Path("demo"), workers: AtLeastOne = 2, set_: Set = (), q
     quick
         A few clips and one epoch: to see that everything works, not what it reaches.
     """
-    from openmov.api.demo import run_demo
     from openmov.cli import show
+    from openmov.experiments.demo import run_demo
 
     show.demo(run_demo(out, overrides=set_, workers=workers, quick=quick))
 
@@ -90,6 +90,6 @@ def results(
     workers
         Processes and threads.
     """
-    from openmov.api.results import run_results
+    from openmov.experiments.results import run_results
 
     print(run_results(out, work, seeds=seeds, workers=workers, overrides=set_))

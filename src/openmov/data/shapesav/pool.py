@@ -41,6 +41,7 @@ from openmov.data.shapesav.vocabulary import (
 from openmov.errors import RunFolderError
 from openmov.media.encode import write_clip
 from openmov.runtime.atomic import write_text
+from openmov.runtime.progress import progress_bar
 
 Split = Literal["train", "val", "test"]
 
@@ -65,6 +66,18 @@ class PooledScene:
     def path(self) -> str:
         """Where it lies, relative to the pool's folder."""
         return f"{self.id}.mp4"
+
+
+@dataclass(frozen=True)
+class PoolSize:
+    """Clips of each class, alike for the motion and the sound task."""
+
+    train_per_class: int = 24
+    """Training clips."""
+    val_per_class: int = 2
+    """Validation clips."""
+    test_per_class: int = 8
+    """Test clips."""
 
 
 @dataclass(frozen=True)
@@ -142,6 +155,23 @@ def write_pool(
         if plan.swapped:
             write_text(folder / f"manifest-{task}-swapped.csv", _manifest(task, plan.swapped))
         write_text(folder / f"manifest-{task}.csv", _manifest(task, plan.clips))
+
+
+def write_world(
+    folder: Path, size: PoolSize, seed: int, *, workers: int, shown: bool = True, scenes: Task | None = None
+) -> int:
+    """Writes media files, manifests and vocabularies with `workers` processes; what is complete stays.
+
+    `scenes` is the task of ShapesAV-Scenes: backgrounds go with its classes, and there is a second, swapped test set.
+    Returns the number of clips. Raises RunFolderError where the folder holds another pool, or one without a single
+    clip is asked for, StorageError.
+    """
+    plan = plan_pool(size.train_per_class, size.test_per_class, size.val_per_class, seed, scenes)
+    if not plan.clips:
+        raise RunFolderError(folder, "would be a pool without clips", "ask for at least one clip a class")
+    with progress_bar("writing clips", len(plan.files), shown=shown) as show:
+        write_pool(folder, plan, workers, lambda done, total: show(done))
+    return len(plan.files)
 
 
 def write_scene(folder: Path, clip: PooledScene) -> None:
