@@ -1,13 +1,48 @@
-"""Pretrained vision-language models, one adapter a family. Each is imported when it is asked for, and not before."""
+"""Pretrained vision-language models, one adapter a family. Each is imported when it is asked for, and not before.
+
+name --resolve_folder--> folder --read_contents--> ModelContents --FAMILIES--> loader --load--> Backbone
+"""
+
+from importlib import import_module
+from typing import Protocol, runtime_checkable
 
 from openmov.config.schema import BackboneConfig
 from openmov.errors import BackboneError
 from openmov.model.backbones.base import Backbone, ImageEncoder, PatchImageEncoder
+from openmov.model.backbones.contents import OPEN_CLIP, OPEN_CLIP_OTHER, ModelContents, read_contents
+from openmov.model.backbones.folder import resolve_folder
 
-__all__ = ["CONSE", "Backbone", "ImageEncoder", "PatchImageEncoder", "load_backbone"]
+__all__ = [
+    "CONSE",
+    "FAMILIES",
+    "Backbone",
+    "BackboneLoader",
+    "ImageEncoder",
+    "ModelContents",
+    "PatchImageEncoder",
+    "load_backbone",
+    "loader_of",
+]
 
 CONSE = "conse"
 """Name of the backbone that needs no hub (extra `offline`)."""
+
+FAMILIES: dict[str, str] = {
+    "clip": "openmov.model.backbones.clip:CLIPBackbone",
+    "metaclip_2": "openmov.model.backbones.clip:CLIPBackbone",
+    "xclip": "openmov.model.backbones.clip:CLIPBackbone",
+}
+"""Which code reads what a folder holds: `ModelContents.kind` -> module:class of a BackboneLoader, imported when it is
+needed. Another family is one more row."""
+
+
+@runtime_checkable
+class BackboneLoader(Protocol):
+    """What stands in FAMILIES: a class with a class method `load` that makes a Backbone."""
+
+    def load(self, name: str, contents: ModelContents) -> Backbone:
+        """In single precision whatever the weights are stored in; they are safetensors. Raises BackboneError."""
+        ...
 
 
 def load_backbone(config: BackboneConfig) -> Backbone:
@@ -18,6 +53,30 @@ def load_backbone(config: BackboneConfig) -> Backbone:
         from openmov.model.backbones.conse import ConSEBackbone
 
         return ConSEBackbone.load()
-    from openmov.model.backbones.clip import CLIPBackbone  # seconds: it brings transformers
+    contents = read_contents(config.name, resolve_folder(config.name, config.revision))
+    if contents.weights_format != "safetensors":
+        what = f"holds {contents.weights[0].name} and no safetensors"
+        raise BackboneError(
+            config.name, what, "use a copy or revision with safetensors weights (other formats can carry code)"
+        )
+    return loader_of(config.name, contents).load(config.name, contents)
 
-    return CLIPBackbone.load(config.name, config.revision)
+
+def loader_of(name: str, contents: ModelContents) -> BackboneLoader:
+    """The code that reads a folder. Raises BackboneError for a model of no family that is known."""
+    place = FAMILIES.get(contents.kind)
+    if place is None:
+        raise BackboneError(name, _unknown(contents), f"give one of {', '.join(sorted(FAMILIES))}")
+    module, _, attribute = place.partition(":")
+    loader: BackboneLoader = getattr(import_module(module), attribute)
+    return loader
+
+
+def _unknown(contents: ModelContents) -> str:
+    if contents.kind == OPEN_CLIP_OTHER:
+        return f"holds an open_clip model with parts that are not read here ({', '.join(contents.unread)})"
+    for half, other in (("vision", "words"), ("text", "pictures")):
+        if contents.model_type.endswith(f"_{half}_model"):
+            return f"holds half of a model ({contents.model_type}), which knows no {other}"
+    what = "" if contents.kind == OPEN_CLIP else ", which is not known to embed pictures and words in one space"
+    return f"holds a model of type {contents.kind!r}{what}"

@@ -1,41 +1,44 @@
-"""CLIP (Radford et al. 2021) from Hugging Face `transformers`, as a Backbone.
+"""CLIP (Radford et al. 2021) and what has its shape, as a Backbone: a ViT with a class token, a text tower that is read
+at the end of the sentence.
 
-Loads safetensors only, runs no code of the hub, and needs no image processor. Knows nothing of video.
+    clip         CLIP in Hugging Face's format
+    metaclip_2   MetaCLIP 2 (Chuang et al. 2025): the same network, names in any language
+    xclip        X-CLIP, for its own method: its frames look at each other
+    open_clip    open_clip's plain ViT, its weights renamed (`open_clip.py`)
+
+The modules are those of `transformers`; of their code only what makes and fills them is used. Knows nothing of video.
 """
 
 import copy
 import math
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
-from transformers import AutoTokenizer, CLIPModel, XCLIPModel
-from transformers.utils import logging
+from transformers import CLIPModel, MetaClip2Model, XCLIPModel
 
 from openmov.errors import BackboneError
 from openmov.model.backbones.base import ImageEncoder
 from openmov.model.backbones.clip_text import CLIPTextEncoder
 from openmov.model.backbones.clip_vision import CLIPImageEncoder
-from openmov.model.backbones.folder import (
-    Preprocessing,
-    folder_identity,
-    read_clip_config,
-    read_preprocessing,
-    resolve_folder,
-)
+from openmov.model.backbones.contents import ModelContents, read_contents
+from openmov.model.backbones.folder import resolve_folder
+from openmov.model.backbones.preprocessing import Preprocessing, folder_identity, read_preprocessing
+from openmov.model.backbones.pretrained import load_model, load_tokenizer, refuse_ids_beyond, shortened
 
 _TEXT_BATCH = 256
 _XCLIP = "xclip"
+_MODELS: dict[str, Any] = {"clip": CLIPModel, "metaclip_2": MetaClip2Model, _XCLIP: XCLIPModel}
+_FAMILIES = {"clip": "CLIP", "metaclip_2": "MetaCLIP 2", _XCLIP: "X-CLIP"}
 _HIGHEST_ID_POOLS = 2
-"""A text config with this `eos_token_id` makes transformers read the position of the highest token id."""
+"""A CLIP's text config with this `eos_token_id` makes transformers read the position of the highest token id; for
+MetaCLIP 2 it is the id of the end."""
 
 
 class CLIPBackbone:
-    """Vision and text tower of one CLIP, or of an X-CLIP for its own method; every property is as in `Backbone`."""
+    """Vision and text tower of one model of CLIP's shape; every property is as in `Backbone`."""
 
     prompts = "kinetics700"
     tau_x = 0.01
@@ -48,29 +51,27 @@ class CLIPBackbone:
         self._model: Any = model.eval().requires_grad_(False)
         self._tokenizer = tokenizer
         self._config: Any = model.config
-        self.family = "X-CLIP" if model.config.model_type == _XCLIP else "CLIP"
+        self.family = _FAMILIES[model.config.model_type]
         self.name = name
         self.identity = identity
         self.mean = preprocessing.mean
         self.std = preprocessing.std
 
     @classmethod
-    def load(cls, name: str, revision: str | None = None) -> "CLIPBackbone":
-        """A CLIP by bundled name, local folder or hub name, in single precision whatever it is stored in.
+    def load(cls, name: str, contents: ModelContents | None = None) -> "CLIPBackbone":
+        """In single precision whatever it is stored in; without `contents` the folder behind `name` is read.
 
         Raises BackboneError where it cannot be found, reached or used.
         """
-        folder = resolve_folder(name, revision)
-        config = read_clip_config(name, folder)
-        preprocessing = read_preprocessing(name, folder)
-        identity = folder_identity(name, folder, config, preprocessing)
-        return cls(
-            name,
-            _load_model(name, folder, config["model_type"]),
-            _load_tokenizer(name, folder),
-            preprocessing,
-            identity,
-        )
+        found = contents or read_contents(name, resolve_folder(name))
+        if found.model_type not in _MODELS:
+            raise BackboneError(name, f"holds a model of type {found.model_type!r}, not CLIP", "give a CLIP")
+        if not found.has_vocabulary:
+            raise BackboneError(name, "holds no tokenizer", "put the model's tokenizer.json beside its weights")
+        preprocessing = read_preprocessing(name, found)
+        identity = folder_identity(found, preprocessing)
+        model = load_model(name, found, _MODELS[found.model_type])
+        return cls(name, model, load_tokenizer(name, found.folder), preprocessing, identity)
 
     @property
     def dim(self) -> int:
@@ -99,7 +100,7 @@ class CLIPBackbone:
 
     def image_encoder(self) -> ImageEncoder:
         """Raises BackboneError for an X-CLIP, whose frames look at each other."""
-        if self.family != "CLIP":
+        if self._config.model_type == _XCLIP:
             what = "is an X-CLIP, which cannot embed a frame on its own"
             raise BackboneError(self.name, what, "take a CLIP, or model.method=xclip")
         vision, projection = copy.deepcopy((self._model.vision_model, self._model.visual_projection))
@@ -133,6 +134,7 @@ class CLIPBackbone:
         """Ids, and which of them are no padding."""
         encoded = self._tokenizer(list(sentences), padding=True, return_tensors="pt", return_offsets_mapping=True)
         tokens, mask = encoded["input_ids"], encoded["attention_mask"]
+        refuse_ids_beyond(self.name, tokens, int(self._config.text_config.vocab_size))
         self._refuse_unknown_words(sentences, tokens, encoded["offset_mapping"])
         self._refuse_long(sentences, mask)
         self._refuse_misplaced_end(tokens)
@@ -165,15 +167,14 @@ class CLIPBackbone:
         lengths = mask.sum(dim=1).tolist()
         for sentence, length in zip(sentences, lengths, strict=True):
             if length > limit:
-                start = sentence if len(sentence) <= 60 else f"{sentence[:57]}..."
-                raise BackboneError(
-                    self.name, f"{start!r} is {length} tokens long, {limit} at most fit", "shorten the class name"
-                )
+                what = f"{shortened(sentence)!r} is {length} tokens long, {limit} at most fit"
+                raise BackboneError(self.name, what, "shorten the class name")
 
     def _refuse_misplaced_end(self, tokens: Int[Tensor, "sentences tokens"]) -> None:
         """Where the network would read another token than the end of the sentence, every embedding is nonsense."""
-        pooled_id = _HIGHEST_ID_POOLS if self.family == "X-CLIP" else int(self._config.text_config.eos_token_id)
-        pooled = tokens.amax(dim=1) if pooled_id == _HIGHEST_ID_POOLS else torch.full_like(tokens[:, 0], pooled_id)
+        kind, pooled_id = self._config.model_type, int(self._config.text_config.eos_token_id)
+        highest = kind == _XCLIP or (kind == "clip" and pooled_id == _HIGHEST_ID_POOLS)
+        pooled = tokens.amax(dim=1) if highest else torch.full_like(tokens[:, 0], pooled_id)
         end = self._tokenizer.eos_token_id
         if end is None or not bool((pooled == end).all() and (tokens == end).any(dim=1).all()):
             raise BackboneError(
@@ -181,46 +182,3 @@ class CLIPBackbone:
                 "its tokenizer ends sentences with another token than the text tower reads",
                 "set text_config.eos_token_id to the tokenizer's, and give that token the largest id",
             )
-
-
-def _load_model(name: str, folder: Path, kind: str) -> Any:
-    with _quiet():
-        try:
-            model, report = (XCLIPModel if kind == _XCLIP else CLIPModel).from_pretrained(
-                folder,
-                dtype=torch.float32,
-                use_safetensors=True,
-                local_files_only=True,
-                output_loading_info=True,
-            )
-        except (OSError, ValueError, RuntimeError) as error:
-            raise BackboneError(name, "its weights do not fit its config.json", "fetch the model again") from error
-    if report["missing_keys"]:
-        missing = ", ".join(sorted(report["missing_keys"])[:3])
-        raise BackboneError(name, f"its weights are incomplete ({missing} ...)", "fetch the model again")
-    return model
-
-
-def _load_tokenizer(name: str, folder: Path) -> Any:
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-    except (OSError, ValueError) as error:
-        raise BackboneError(name, "its tokenizer cannot be loaded", "fetch the model again") from error
-    tokenizer.padding_side = "right"  # the text tower is causal: what stands behind the end cannot matter
-    if tokenizer.pad_token_id is None:
-        tokenizer.pad_token = tokenizer.eos_token
-    return tokenizer
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keeps transformers' progress bar and load report off the terminal: faults are raised, not printed."""
-    bar, verbosity = logging.is_progress_bar_enabled(), logging.get_verbosity()
-    logging.disable_progress_bar()
-    logging.set_verbosity_error()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(verbosity)
-        if bar:
-            logging.enable_progress_bar()
