@@ -15,12 +15,13 @@ from openmov.api.inputs import find_files
 from openmov.api.label_store import LabelStore
 from openmov.api.labels import choose_labels
 from openmov.api.predictor import Predictor, views_overrides
-from openmov.api.wiring import default_cache_folder, wire
+from openmov.api.wiring import wire
 from openmov.config.load import change_recipe, load_recipe
 from openmov.config.presets import preset_overrides
 from openmov.config.schema import Recipe
 from openmov.errors import DecodeError, RecipeError
 from openmov.model.backbones.auto import AUTO, choose_backbone
+from openmov.runtime.cache_folder import default_cache_folder
 
 _WITHOUT_RUN = "standard"
 _SHORT_SIDE_PER_CROP = 256 / 224  # ViViT: crops of 224 from a short side of 256

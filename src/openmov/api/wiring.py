@@ -3,7 +3,6 @@
 The one place where rooms that do not know each other are put together; it decides nothing a recipe could decide.
 """
 
-import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -224,11 +223,6 @@ def feature_facts(recipe: Recipe, backbone: Backbone) -> FeatureFacts:
         test_views=(views.num_clips, views.num_crops),
         pictures=pictures,
     )
-
-
-def default_cache_folder() -> Path:
-    """$OPENMOV_CACHE, or ~/.cache/openmov."""
-    return Path(os.environ.get("OPENMOV_CACHE") or Path.home() / ".cache" / "openmov")
 
 
 def parameter_count(network: nn.Module) -> tuple[int, int]:

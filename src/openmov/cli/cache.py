@@ -16,7 +16,7 @@ app.command(caches)
 def show(*, cache: Cache = None, json: Json = False) -> None:
     """Print what the cache folder holds, by kind."""
     from openmov.api.caches import show_caches
-    from openmov.api.wiring import default_cache_folder
+    from openmov.runtime.cache_folder import default_cache_folder
 
     folder = cache or default_cache_folder()
     _print("holds", folder, [asdict(one) for one in show_caches(folder)], json)
@@ -41,7 +41,7 @@ def clear(
         Leave so much of each kind, such as 20GB: what was used longest ago goes first. [default: nothing is left]
     """
     from openmov.api.caches import clear_caches, parse_size
-    from openmov.api.wiring import default_cache_folder
+    from openmov.runtime.cache_folder import default_cache_folder
 
     folder = cache or default_cache_folder()
     _print("removed from", folder, [asdict(one) for one in clear_caches(folder, kind, parse_size(keep))], json)

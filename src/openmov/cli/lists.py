@@ -160,10 +160,10 @@ def prepare(
         Only say what there is to do; a few videos are done to measure it, and thrown away.
     """
     from openmov.api.prepare_manifest import PrepareOptions, prepare_manifest
-    from openmov.api.wiring import default_cache_folder
     from openmov.cli import show_prepare
     from openmov.config.load import load_recipe
     from openmov.data.shard import Shard
+    from openmov.runtime.cache_folder import default_cache_folder
 
     settings, folder = load_recipe(recipe, with_flow(flow, set_)), cache or default_cache_folder()
     options = PrepareOptions(workers, engine, frames, verify, Shard.parse(shard or "1/1"), float(limit) or None)
@@ -201,9 +201,9 @@ def pack(
         About how many megabytes a shard has before compression.
     """
     from openmov.api.pack import pack_manifest
-    from openmov.api.wiring import default_cache_folder
     from openmov.cli import show_prepare
     from openmov.config.load import load_recipe
+    from openmov.runtime.cache_folder import default_cache_folder
 
     settings, folder = load_recipe(recipe, with_flow(flow, set_)), cache or default_cache_folder()
     size = megabytes * 1_000_000

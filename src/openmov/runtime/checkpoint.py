@@ -21,7 +21,7 @@ from typing import Any, Literal
 
 import torch
 from pydantic import ConfigDict, TypeAdapter, ValidationError
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load, load_file, save, save_file
 from torch import Tensor
 
@@ -174,22 +174,47 @@ def require_match(
 
 def save_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
     """Writes a safetensors file, whole or not at all. Raises StorageError."""
-    stored = {name: _own_storage(tensor) for name, tensor in tensors.items()}
     with atomic_file(path) as temporary:
-        try:
-            save_file(stored, temporary)
-        except SafetensorError as error:
-            # safetensors reports the system's refusals in words only ("... (os error 28)")
-            code = re.search(r"os error (\d+)", str(error))
-            if code is None:
-                raise
-            raise OSError(int(code[1]), str(error)) from error
+        write_tensors(temporary, tensors)
 
 
-def _own_storage(tensor: Tensor) -> Tensor:
+def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None) -> None:
+    """Writes a safetensors file at `path` itself, which an interrupt leaves half-written. Raises OSError.
+
+    Tensors that share memory are each written whole. `metadata` goes into the file's header.
+    """
+    stored = _with_own_storage(tensors)
+    try:
+        save_file(stored, path, **({} if metadata is None else {"metadata": dict(metadata)}))
+    except SafetensorError as error:
+        # safetensors reports the system's refusals in words only ("... (os error 28)")
+        code = re.search(r"os error (\d+)", str(error))
+        if code is None:
+            raise
+        raise OSError(int(code[1]), str(error)) from error
+
+
+def is_whole(path: Path) -> bool:
+    """Whether a safetensors file is there and as long as its header says; no tensor is read."""
+    try:
+        with safe_open(path, "pt"):
+            return True
+    except (OSError, SafetensorError):
+        return False
+
+
+def _with_own_storage(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """On the CPU, contiguous, and sharing memory with no other tensor: safetensors refuses views of one storage."""
-    plain = tensor.detach().cpu().contiguous()
-    return plain if plain.untyped_storage().nbytes() == plain.nbytes else plain.clone()
+    stored: dict[str, Tensor] = {}
+    taken: set[int] = set()
+    for name, tensor in tensors.items():
+        plain = tensor.detach().cpu().contiguous()
+        storage = plain.untyped_storage()
+        if storage.nbytes() != plain.nbytes or storage.data_ptr() in taken:
+            plain = plain.clone()
+        taken.add(plain.untyped_storage().data_ptr())
+        stored[name] = plain
+    return stored
 
 
 def _read_document(folder: Path) -> _Document:

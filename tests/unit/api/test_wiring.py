@@ -6,9 +6,10 @@ import pytest
 import torch
 from torch import nn
 
-from openmov.api.wiring import Wiring, default_cache_folder, parameter_count, seeded, wire
+from openmov.api.wiring import Wiring, parameter_count, seeded, wire
 from openmov.config.load import load_recipe
 from openmov.errors import BackboneError
+from openmov.runtime.cache_folder import default_cache_folder
 from openmov.text.vocabulary import Vocabulary
 from openmov.types import Modality
 from tiny_world import TinyWorld

@@ -1,8 +1,11 @@
 """Pretrained vision-language models, one adapter a family. Each is imported when it is asked for, and not before.
 
 name --resolve_folder--> folder --read_contents--> ModelContents --FAMILIES--> loader --load--> Backbone
+
+Weights that are published as a pickle are converted on the way (`weights.py`), so that every loader reads safetensors.
 """
 
+from dataclasses import replace
 from importlib import import_module
 from typing import Protocol, runtime_checkable
 
@@ -11,6 +14,7 @@ from openmov.errors import BackboneError
 from openmov.model.backbones.base import Backbone, ImageEncoder, PatchImageEncoder
 from openmov.model.backbones.contents import OPEN_CLIP, OPEN_CLIP_OTHER, ModelContents, read_contents
 from openmov.model.backbones.folder import resolve_folder
+from openmov.model.backbones.source import ModelSource, source_of
 
 __all__ = [
     "CONSE",
@@ -19,6 +23,7 @@ __all__ = [
     "BackboneLoader",
     "ImageEncoder",
     "ModelContents",
+    "ModelSource",
     "PatchImageEncoder",
     "load_backbone",
     "loader_of",
@@ -54,12 +59,15 @@ def load_backbone(config: BackboneConfig) -> Backbone:
 
         return ConSEBackbone.load()
     contents = read_contents(config.name, resolve_folder(config.name, config.revision))
+    loader = loader_of(config.name, contents)
     if contents.weights_format != "safetensors":
-        what = f"holds {contents.weights[0].name} and no safetensors"
-        raise BackboneError(
-            config.name, what, "use a copy or revision with safetensors weights (other formats can carry code)"
-        )
-    return loader_of(config.name, contents).load(config.name, contents)
+        from openmov.model.backbones.weights import safetensors_of
+
+        files = safetensors_of(contents, safetensors_only=config.safetensors_only, name=config.name)
+        contents = replace(contents, weights=files, weights_format="safetensors")
+    backbone = loader.load(config.name, contents)
+    backbone.source = source_of(config.name, contents.folder)
+    return backbone
 
 
 def loader_of(name: str, contents: ModelContents) -> BackboneLoader:

@@ -11,6 +11,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from openmov.model.backbones.source import ModelSource
+
 
 class ImageEncoder(nn.Module):
     """A pretrained image encoder: (batch, 3, height, width) of any size it accepts -> (batch, dim), not normalised."""
@@ -96,6 +98,9 @@ class TrainableText(Protocol):
 @runtime_checkable
 class Backbone(Protocol):
     """A pretrained vision-language model behind one door."""
+
+    source: ModelSource
+    """Licence of its weights and commit they came from: said in every result. `load_backbone` sets it."""
 
     @property
     def name(self) -> str:

@@ -27,6 +27,7 @@ from openmov.model.backbones.contents import ModelContents, read_contents
 from openmov.model.backbones.folder import resolve_folder
 from openmov.model.backbones.preprocessing import Preprocessing, folder_identity, read_preprocessing
 from openmov.model.backbones.pretrained import load_model, load_tokenizer, refuse_ids_beyond, shortened
+from openmov.model.backbones.source import ModelSource
 
 _TEXT_BATCH = 256
 _XCLIP = "xclip"
@@ -46,6 +47,7 @@ class CLIPBackbone:
     tau_v = 0.003
     suits_bf16 = True
     """Cosines of 0.9999 with single precision (ViT-B/16, pictures and spectrograms)."""
+    source = ModelSource()
 
     def __init__(self, name: str, model: Any, tokenizer: Any, preprocessing: Preprocessing, identity: str) -> None:
         self._model: Any = model.eval().requires_grad_(False)

@@ -21,6 +21,7 @@ from openmov.model.backbones.base import ImageEncoder
 from openmov.model.backbones.conse_names import read_name_vectors
 from openmov.model.backbones.efficientnet_lite import EfficientNetLite2, fold_norms
 from openmov.model.backbones.minilm import CONTRASTIVE_TEMPERATURE, DIM, MiniLM
+from openmov.model.backbones.source import source_of
 
 KEPT_CLASSES = 10
 """ConSE(10), the variant its paper recommends."""
@@ -106,6 +107,7 @@ class ConSEBackbone:
     suits_bf16 = False
     """A frame's embedding then differs by a cosine of up to 0.05: rounding adds up over 65 convolutions."""
     num_heads = _NUM_HEADS
+    source = source_of(CONSE, None)
 
     def __init__(self, classifier: Mapping[str, Tensor], sentences: MiniLM) -> None:
         """`classifier`: tensors under their published names."""
