@@ -8,11 +8,11 @@ import torch
 from torch.autograd.graph import saved_tensors_hooks
 from transformers import XCLIPConfig, XCLIPModel
 
-from openmov.baselines import Parts
 from openmov.baselines.own_text import OwnTextRule
 from openmov.baselines.xclip import XCLIP
 from openmov.config.schema import Recipe
 from openmov.errors import BackboneError, RecipeError
+from openmov.model import NetworkParts
 from openmov.model.backbones.clip import CLIPBackbone
 from openmov.model.classes import embed_classes
 from openmov.model.execution import compile_encoders, recompute_activations
@@ -52,12 +52,12 @@ def released(clip: CLIPBackbone, tmp_path_factory: pytest.TempPathFactory) -> CL
     return CLIPBackbone.load(str(folder))
 
 
-def parts_of(backbone: CLIPBackbone, num_frames: int = 2, **model: Any) -> Parts:
+def parts_of(backbone: CLIPBackbone, num_frames: int = 2, **model: Any) -> NetworkParts:
     fields = {
         "model": {"method": "xclip", "modalities": ["video"], **model},
         "video": {"num_frames": num_frames, "crop_size": 32, "short_side": 32},
     }
-    return Parts(
+    return NetworkParts(
         backbone,
         Recipe.model_validate(fields),
         lambda names: embed_classes(backbone, names.names, load_prompts(names.prompts)),

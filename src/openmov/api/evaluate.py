@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Unpack
 
 from openmov.api.facts import fact_groups
-from openmov.api.measuring import METHOD_NAMES, Method, TestClips, load_test_clips, measure_runs
+from openmov.api.measuring import Method, TestClips, load_test_clips, measure_runs
 from openmov.api.recorded import HowToRecord, data_facts, failures_of, record_runs
 from openmov.api.runs import LoadedRun
 from openmov.api.task_report import task_report
@@ -22,6 +22,7 @@ from openmov.errors import RunFolderError
 from openmov.evaluation.content import ReportContent, TaskReport
 from openmov.evaluation.report import write_report
 from openmov.evaluation.result import Evaluation
+from openmov.methods import METHODS
 from openmov.prediction.predictor import Recording
 from openmov.runtime.atomic import write_text
 
@@ -167,7 +168,7 @@ def _place_of_mov(runs: Sequence[LoadedRun]) -> int:
 
 def _write_rows(run: LoadedRun, task: EvaluatedTask) -> None:
     """The run's own rows and answers: a MOV's with its calibrated one and frozen CLIP, a single modality's alone."""
-    own = METHOD_NAMES.get(run.method)
+    own = None if run.method == "mov" else METHODS.get(run.method).title
     methods = [
         method
         for method in task.methods

@@ -21,6 +21,7 @@ from openmov.evaluation.conditions import Conditions
 from openmov.evaluation.content import MethodKind
 from openmov.evaluation.evaluator import evaluate
 from openmov.evaluation.result import Evaluation
+from openmov.methods import METHODS
 from openmov.prediction.base_novel import NovelPath
 from openmov.prediction.parts import gathered, own_part
 from openmov.prediction.predictor import RecordedScorer, Recording, record
@@ -29,7 +30,6 @@ from openmov.text.vocabulary import Protocol, Vocabulary
 from openmov.types import Scorer
 
 __all__ = [
-    "METHOD_NAMES",
     "Contender",
     "Method",
     "TestClips",
@@ -41,22 +41,6 @@ __all__ = [
 ]
 
 _BATCH = 32
-METHOD_NAMES = {
-    "video_only": "Video only",
-    "flow_only": "Flow only",
-    "audio_only": "Sound only",
-    "coop": "CoOp",
-    "clip_adapter": "CLIP-Adapter",
-    "actionclip": "ActionCLIP",
-    "xclip": "X-CLIP",
-    "vificlip": "ViFi-CLIP",
-    "finetune_video": "Video encoder fine-tuned",
-    "finetune_flow": "Flow encoder fine-tuned",
-    "finetune_audio": "Sound encoder fine-tuned",
-    "resnet50_audio": "ResNet-50 (sound, from scratch)",
-    "slowfast_audio": "SlowFast (sound, from scratch)",
-}
-"""How the methods but MOV are called in results."""
 _FUSED_SINGLES = ("video_only", "flow_only", "audio_only")
 """Whose probabilities score fusion averages."""
 _AS_THE_RECIPE_SAYS: MethodKind = "mov"
@@ -210,7 +194,9 @@ def contenders(runs: Sequence[LoadedRun], recordings: Sequence[Recording]) -> li
     for run, recording in zip(runs, recordings, strict=True):
         if run.method != "mov":
             scorer = RecordedScorer(recording, *run.answering())
-            row = Contender(METHOD_NAMES[run.method], _KINDS.get(run.method, "other"), scorer, recording, runs=(run,))
+            row = Contender(
+                METHODS.get(run.method).title, _KINDS.get(run.method, "other"), scorer, recording, runs=(run,)
+            )
             singles += [row] if run.method in _FUSED_SINGLES else []
             found.append(row)
     seeing = [place for place, one in enumerate(recordings) if one.embeddings.frozen is not None]

@@ -12,11 +12,11 @@ from pydantic import ValidationError
 
 from openmov.api.answering import answering, base_novel_rule
 from openmov.api.wiring import Wiring, wire
-from openmov.baselines import has_own_text
 from openmov.config.faults import describe
 from openmov.config.load import change_recipe
 from openmov.config.schema import BackboneConfig, PredictionConfig, Recipe
 from openmov.errors import CheckpointError, RunFolderError
+from openmov.methods import METHODS
 from openmov.model import TrainedModel
 from openmov.model.ensembles import drawn_back
 from openmov.prediction.base_novel import NovelPath
@@ -69,7 +69,7 @@ class LoadedRun:
 
         `checkpoint` (default: the best) says whose text side, where the method trains one.
         """
-        if not has_own_text(self.method):
+        if not METHODS.get(self.method).own_text:
             return self.wiring.class_embedder(), self.rule
         return answering(self.wiring, load_trained(self.wiring, checkpoint or self.folder.best))
 

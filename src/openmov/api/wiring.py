@@ -16,7 +16,6 @@ from torch import Tensor, nn
 
 from openmov.api.class_names import ClassNames
 from openmov.api.label_store import LabelStore
-from openmov.baselines import TRAINS_VIDEO, Parts, build_baseline
 from openmov.config.schema import Recipe
 from openmov.data.features import FeatureFacts, StoredFeatures, open_features
 from openmov.data.pictures import PictureSettings
@@ -24,9 +23,10 @@ from openmov.data.reader import ClipReader
 from openmov.data.sound import SoundReader
 from openmov.media.decode import PLAIN, Decoder
 from openmov.media.decode.by_torchcodec import TorchcodecDecoder
+from openmov.methods import METHODS
 from openmov.modalities.cache import ArrayCache
 from openmov.modalities.rgb import RGB_VERSION
-from openmov.model import TrainedModel, build_model
+from openmov.model import NetworkParts, TrainedModel, build_network
 from openmov.model.backbones import Backbone, load_backbone
 from openmov.model.encoders import FrozenFrameEncoder
 from openmov.model.inference import Prepared
@@ -34,8 +34,6 @@ from openmov.prediction.base_novel import NovelPath
 from openmov.runtime.compute import EXACT, Compute, choose_compute
 from openmov.types import Modality
 
-_OURS = ("mov", "video_only", "flow_only", "audio_only")
-"""Methods of the model room; the others are baselines."""
 ENCODER_CHUNK = 32
 """Frames that go through an encoder at a time where no gradient is needed."""
 
@@ -106,7 +104,7 @@ class Wiring:
     @property
     def trains_video(self) -> bool:
         """Whether the recipe's method trains the video's encoder, and so looks at frames."""
-        return self.recipe.model.method in TRAINS_VIDEO
+        return METHODS.get(self.recipe.model.method).trains_video
 
     @property
     def opens_files(self) -> bool:
@@ -167,23 +165,15 @@ class Wiring:
         Raises RecipeError for a method that this backbone does not suit.
         """
         with seeded(self.recipe.training.seed):
-            if self.recipe.model.method not in _OURS:
-                return build_baseline(
-                    Parts(
-                        self.backbone,
-                        self.recipe,
-                        self.class_embedder(),
-                        self.classes,
-                        not self._stores_video,
-                        ENCODER_CHUNK,
-                    )
+            return build_network(
+                NetworkParts(
+                    self.backbone,
+                    self.recipe,
+                    self.class_embedder(),
+                    self.classes,
+                    not self._stores_video,
+                    ENCODER_CHUNK,
                 )
-            return build_model(
-                self.backbone,
-                self.recipe.model,
-                num_frames=self.recipe.video.num_frames,
-                with_video_encoder=not self._stores_video,
-                encoder_chunk=ENCODER_CHUNK,
             )
 
     @property

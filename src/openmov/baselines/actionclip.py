@@ -16,10 +16,10 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from openmov.baselines import Parts
 from openmov.baselines.own_text import OwnTextModel, TrainedNames, text_encoder
 from openmov.model.joint import head_count
 from openmov.model.temporal import TemporalTransformer
+from openmov.model.trained import NetworkParts
 from openmov.text.vocabulary import Vocabulary
 from openmov.types import ClassEmbeddings, JointEmbeddings, Modality
 
@@ -27,7 +27,7 @@ from openmov.types import ClassEmbeddings, JointEmbeddings, Modality
 class ActionCLIP(OwnTextModel):
     """`actionclip`. Raises RecipeError for a backbone whose text side cannot be trained."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: NetworkParts) -> None:
         super().__init__(parts)
         self.names = TrainedNames(text_encoder(parts), parts.recipe.baselines.prompts, keeps_templates=True)
         self.temporal = TemporalTransformer(

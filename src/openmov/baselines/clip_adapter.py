@@ -14,8 +14,8 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from openmov.baselines import Parts
 from openmov.baselines.own_text import OwnTextModel
+from openmov.model.trained import NetworkParts
 from openmov.text.vocabulary import Vocabulary
 from openmov.types import ClassEmbeddings, JointEmbeddings, Modality
 
@@ -41,7 +41,7 @@ class Adapter(nn.Module):
 class CLIPAdapter(OwnTextModel):
     """`clip_adapter`."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: NetworkParts) -> None:
         super().__init__(parts)
         dim, ratio = parts.backbone.dim, parts.recipe.baselines.adapter_ratio
         self.of_video, self.of_names = Adapter(dim, ratio), Adapter(dim, ratio)

@@ -12,9 +12,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from openmov.baselines import Parts
 from openmov.baselines.own_text import OwnTextModel, text_encoder
 from openmov.model.backbones.base import TextEncoder
+from openmov.model.trained import NetworkParts
 from openmov.text.vocabulary import Vocabulary
 from openmov.types import ClassEmbeddings
 
@@ -26,7 +26,7 @@ _NAMES = 512
 class CoOp(OwnTextModel):
     """`coop`. Raises RecipeError for a backbone without a text tower, BackboneError for words it does not know."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: NetworkParts) -> None:
         super().__init__(parts)
         self.text = text_encoder(parts).requires_grad_(False).eval()
         assert isinstance(self.text, TextEncoder)

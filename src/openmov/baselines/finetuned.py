@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from openmov.baselines import TRAINS_VIDEO, Parts
+from openmov.methods import METHODS
 from openmov.model.joint import JointModel, frame_average
+from openmov.model.trained import NetworkParts
 from openmov.types import JointEmbeddings, Modality
 
 
@@ -22,8 +23,9 @@ class FineTuned(JointModel):
     then its frame average stands in `frozen` too.
     """
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: NetworkParts) -> None:
         config = parts.recipe.model
+        trains_video = METHODS.get(config.method).trains_video
         super().__init__(
             parts.backbone,
             config,
@@ -31,10 +33,10 @@ class FineTuned(JointModel):
             num_frames=parts.recipe.video.num_frames,
             with_video_encoder=parts.with_video_encoder,
             encoder_chunk=parts.encoder_chunk,
-            trains_video=config.method in TRAINS_VIDEO,
+            trains_video=trains_video,
             with_heads=False,
         )
-        self.keeps_frozen = Modality.VIDEO in self.modalities and config.method not in TRAINS_VIDEO
+        self.keeps_frozen = Modality.VIDEO in self.modalities and not trains_video
 
     def join(
         self, frames: Mapping[Modality, Float[Tensor, "rows _ dim"]], present: Mapping[Modality, Bool[Tensor, "rows"]]

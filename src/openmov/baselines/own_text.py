@@ -17,12 +17,12 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from openmov.baselines import Parts
 from openmov.baselines.finetuned import FineTuned
 from openmov.errors import RecipeError
 from openmov.model.backbones import Backbone
 from openmov.model.backbones.base import TextEncoder, TrainableText
 from openmov.model.similarity import class_similarity
+from openmov.model.trained import NetworkParts
 from openmov.text.prompts import fill, load_prompts
 from openmov.text.vocabulary import Vocabulary
 from openmov.types import ClassEmbeddings, JointEmbeddings, Modality
@@ -144,7 +144,7 @@ def drawn(clips: Sequence[str], count: int) -> int:
     return int.from_bytes(digest, "big") % count
 
 
-def text_encoder(parts: Parts) -> nn.Module:
+def text_encoder(parts: NetworkParts) -> nn.Module:
     """The backbone's text tower, to be trained. Raises RecipeError where it has none that can be."""
     backbone: Backbone = parts.backbone
     if not isinstance(backbone, TrainableText):

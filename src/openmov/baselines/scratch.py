@@ -14,11 +14,11 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from openmov.baselines import Parts, refuse_parts_of_encoders
+from openmov.baselines import refuse_parts_of_encoders
 from openmov.baselines.resnet import ResNet50, TwoPath
 from openmov.errors import RecipeError, VocabularyError
 from openmov.model.joint import num_views
-from openmov.model.trained import TrainedModel
+from openmov.model.trained import NetworkParts, TrainedModel
 from openmov.text.vocabulary import Vocabulary
 from openmov.types import ClassEmbeddings, ClipBatch, JointEmbeddings, Modality
 
@@ -27,7 +27,7 @@ class ScratchAudio(TrainedModel):
     """`resnet50_audio` and `slowfast_audio`. Raises RecipeError where the classes to learn are not known, and where
     some layers or patches shall not train: they have neither CLIP's layers nor patches."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: NetworkParts) -> None:
         super().__init__()
         refuse_parts_of_encoders(parts, "has no pretrained layers and no patches")
         self.method, self.base = parts.recipe.model.method, tuple(parts.classes)

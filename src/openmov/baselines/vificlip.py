@@ -5,8 +5,8 @@ Before training it is frozen CLIP. Knows nothing of files.
 
 from collections.abc import Sequence
 
-from openmov.baselines import Parts
 from openmov.baselines.own_text import OwnTextModel, TrainedNames, text_encoder
+from openmov.model.trained import NetworkParts
 from openmov.text.vocabulary import Vocabulary
 from openmov.types import ClassEmbeddings
 
@@ -14,7 +14,7 @@ from openmov.types import ClassEmbeddings
 class ViFiCLIP(OwnTextModel):
     """`vificlip`. Raises RecipeError for a backbone whose text side cannot be trained."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: NetworkParts) -> None:
         super().__init__(parts)
         self.names = TrainedNames(text_encoder(parts), parts.recipe.baselines.prompts)
 

@@ -18,12 +18,12 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from transformers import XCLIPConfig, XCLIPModel
 
-from openmov.baselines import Parts, refuse_parts_of_encoders
+from openmov.baselines import refuse_parts_of_encoders
 from openmov.baselines.own_text import BySimilarity, TrainedNames
 from openmov.errors import RecipeError
 from openmov.model.backbones.clip import CLIPBackbone
 from openmov.model.joint import head_count, num_views
-from openmov.model.trained import TrainedModel
+from openmov.model.trained import NetworkParts, TrainedModel
 from openmov.text.vocabulary import Vocabulary
 from openmov.types import ClassEmbeddings, ClipBatch, JointEmbeddings, Modality
 
@@ -35,7 +35,7 @@ class XCLIP(BySimilarity, TrainedModel):
     """`xclip`. Raises RecipeError for a backbone that is neither CLIP nor X-CLIP, for other frames than it has, and for
     layers or patches that do not train: each of its layers holds new parts, and messages pass between whole frames."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: NetworkParts) -> None:
         super().__init__()
         refuse_parts_of_encoders(parts, "trains all layers, each with new parts, on whole frames")
         backbone, recipe = parts.backbone, parts.recipe
@@ -119,7 +119,7 @@ def _released(backbone: CLIPBackbone, num_frames: int) -> Any:
     return model
 
 
-def _around(backbone: CLIPBackbone, parts: Parts) -> Any:
+def _around(backbone: CLIPBackbone, parts: NetworkParts) -> Any:
     """An X-CLIP whose towers are the backbone's."""
     clip: Any = backbone.fresh_model()
     chosen, dim, heads = parts.recipe.baselines, backbone.dim, head_count(backbone, parts.recipe.model)

@@ -6,35 +6,19 @@ Defaults are the paper's (Kinetics-700, ViT-B/16), or, where it is silent, the r
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveFloat, model_validator
+
+from openmov.methods import FUSIONS, METHODS, ModalityName
 
 PositiveInt = Annotated[int, Field(strict=True, gt=0)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
-Method = Literal[
-    "mov",
-    "video_only",
-    "flow_only",
-    "audio_only",
-    "coop",
-    "clip_adapter",
-    "actionclip",
-    "xclip",
-    "vificlip",
-    "finetune_video",
-    "finetune_flow",
-    "finetune_audio",
-    "resnet50_audio",
-    "slowfast_audio",
-]
-ModalityName = Literal["video", "flow", "audio"]
+Method = Annotated[str, AfterValidator(METHODS.known), Field(json_schema_extra={"enum": list(METHODS)})]
+Fusion = Annotated[str, AfterValidator(FUSIONS.known), Field(json_schema_extra={"enum": list(FUSIONS)})]
 
 
 def single_modality(method: str) -> ModalityName | None:
-    """The one stream a method looks at; None for mov, which fuses several."""
-    if method == "mov":
-        return None
-    named: ModalityName = "flow" if "flow" in method.split("_") else "video"
-    return "audio" if "audio" in method.split("_") else named
+    """The one stream a method looks at; None for one that fuses several, and for a name that no method has."""
+    return METHODS.get(method).modality if method in METHODS else None
 
 
 class _Section(BaseModel):
@@ -149,7 +133,7 @@ class ModelConfig(_Section):
     modalities: tuple[ModalityName, ...] = ("video", "flow")
     """Streams that are fused: video with flow, audio or both. Methods but mov take theirs of them, and leave the
     rest."""
-    fusion: Literal["asymmetric", "symmetric"] = "asymmetric"
+    fusion: Fusion = "asymmetric"
     """Flow and sound attend to the frozen video (asymmetric, the paper's), or to the trained one."""
     temporal_layers: PositiveInt = 2
     """L of equations 2-3."""

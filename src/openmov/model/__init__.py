@@ -6,13 +6,45 @@ Never sees files, losses or metrics.
 """
 
 from openmov.config.schema import ModelConfig
+from openmov.methods import METHODS
 from openmov.model.backbones.base import Backbone
 from openmov.model.joint import JointModel
 from openmov.model.mov import MOV
 from openmov.model.single import SingleModality
-from openmov.model.trained import TrainedModel
+from openmov.model.trained import NetworkParts, TrainedModel
 
-__all__ = ["MOV", "JointModel", "SingleModality", "TrainedModel", "build_model"]
+__all__ = ["MOV", "JointModel", "NetworkParts", "SingleModality", "TrainedModel", "build_model", "build_network"]
+
+
+def build_network(parts: NetworkParts) -> TrainedModel:
+    """The network of a recipe's method before training.
+
+    Raises RecipeError for a method that is not known, or that backbone or recipe do not suit.
+    """
+    network: TrainedModel = METHODS.get(parts.recipe.model.method).build(parts)
+    return network
+
+
+def mov_network(parts: NetworkParts) -> MOV:
+    """MOV of the recipe's modalities. Raises RecipeError."""
+    return MOV(
+        parts.backbone,
+        parts.recipe.model,
+        num_frames=parts.recipe.video.num_frames,
+        with_video_encoder=parts.with_video_encoder,
+        encoder_chunk=parts.encoder_chunk,
+    )
+
+
+def single_network(parts: NetworkParts) -> SingleModality:
+    """`video_only`, `flow_only` or `audio_only`. Raises RecipeError."""
+    return SingleModality(
+        parts.backbone,
+        parts.recipe.model,
+        num_frames=parts.recipe.video.num_frames,
+        with_video_encoder=parts.with_video_encoder,
+        encoder_chunk=parts.encoder_chunk,
+    )
 
 
 def build_model(

@@ -14,8 +14,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from openmov.config.schema import ModelConfig
+from openmov.methods import FUSIONS
 from openmov.model.backbones.base import Backbone
-from openmov.model.fusion import AsymmetricFusion, SymmetricFusion
 from openmov.model.joint import JointModel, frame_average, head_count
 from openmov.types import JointEmbeddings, Modality
 
@@ -47,8 +47,7 @@ class MOV(JointModel):
             with_video_encoder=with_video_encoder,
             encoder_chunk=encoder_chunk,
         )
-        fusion = AsymmetricFusion if config.fusion == "asymmetric" else SymmetricFusion
-        self.fuse = fusion(
+        self.fuse = FUSIONS.get(config.fusion)(
             backbone.dim,
             extras=self.modalities[1:],
             num_heads=head_count(backbone, config),

@@ -1,15 +1,37 @@
-"""A network whose trained weights can be taken out and put back: what every method's network is.
+"""A network whose trained weights can be taken out and put back, and what it is made of: what all methods agree on.
 
 Knows nothing of what it computes.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from openmov.config.schema import Recipe
 from openmov.errors import CheckpointError
-from openmov.types import ClipBatch, JointEmbeddings, Modality
+from openmov.model.backbones.base import Backbone
+from openmov.text.vocabulary import Vocabulary
+from openmov.types import ClassEmbeddings, ClipBatch, JointEmbeddings, Modality
+
+
+@dataclass(frozen=True)
+class NetworkParts:
+    """What a method's network is made of."""
+
+    backbone: Backbone
+    """Loaded."""
+    recipe: Recipe
+    """What was asked."""
+    embed_classes: Callable[[Vocabulary], ClassEmbeddings]
+    """The backbone's own text side, frozen."""
+    classes: tuple[str, ...] = ()
+    """Names that are trained on, for methods whose last layer has a row for each."""
+    with_video_encoder: bool = True
+    """False where every batch brings stored embeddings of a frozen video encoder."""
+    encoder_chunk: int = 32
+    """Frames that are encoded at a time where no gradient is needed."""
 
 
 class TrainedModel(nn.Module):

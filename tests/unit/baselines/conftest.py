@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from openmov.baselines import Parts
 from openmov.config.schema import Recipe
+from openmov.model import NetworkParts
 from openmov.model.backbones.clip import CLIPBackbone
 from openmov.model.classes import embed_classes
 from openmov.text.prompts import load_prompts
@@ -15,7 +15,7 @@ from openmov.text.vocabulary import Vocabulary
 from openmov.types import ClassEmbeddings
 from tiny_backbones import make_tiny_clip_folder
 
-MakeParts = Callable[..., Parts]
+MakeParts = Callable[..., NetworkParts]
 NAMES = ("star moving left", "heart moving up", "ring shaking")
 
 
@@ -42,13 +42,15 @@ def vocabulary(prompts: Path) -> Vocabulary:
 def parts(backbone: CLIPBackbone) -> MakeParts:
     """Of a method, with changes to `baselines`; two frames a clip."""
 
-    def make(method: str, modality: str = "video", **baselines: Any) -> Parts:
+    def make(method: str, modality: str = "video", **baselines: Any) -> NetworkParts:
         fields = {
             "model": {"method": method, "modalities": [modality]},
             "video": {"num_frames": 2, "crop_size": 32, "short_side": 32},
             "baselines": baselines,
         }
-        return Parts(backbone, Recipe.model_validate(fields), lambda names: frozen_classes(backbone, names), NAMES)
+        return NetworkParts(
+            backbone, Recipe.model_validate(fields), lambda names: frozen_classes(backbone, names), NAMES
+        )
 
     return make
 

@@ -8,16 +8,16 @@ import torch
 from torch import nn
 from transformers import ResNetConfig, ResNetModel
 
-from openmov.baselines import Parts, build_baseline
 from openmov.baselines.own_text import OwnText, OwnTextRule
 from openmov.baselines.resnet import ResNet50, TwoPath
 from openmov.baselines.scratch import ScratchAudio
 from openmov.errors import RecipeError, VocabularyError
+from openmov.model import NetworkParts, build_network
 from openmov.text.vocabulary import Vocabulary
 from openmov.types import Modality
 from tiny_batches import make_batch, rows
 
-MakeParts = Callable[..., Parts]
+MakeParts = Callable[..., NetworkParts]
 METHODS = ["resnet50_audio", "slowfast_audio"]
 NAMES = ("star moving left", "heart moving up", "ring shaking")
 
@@ -71,7 +71,7 @@ def test_the_slow_path_sees_every_fourth_column_and_the_rest_through_the_joins()
 @pytest.mark.parametrize("method", METHODS)
 def test_a_sound_is_answered_alike_whatever_stands_beside_it(method: str, parts: MakeParts) -> None:
     torch.manual_seed(0)
-    network = build_baseline(parts(method, "audio", scratch_width=8)).train().double()  # rounding is not the question
+    network = build_network(parts(method, "audio", scratch_width=8)).train().double()  # rounding is not the question
     batch = make_batch(Modality.AUDIO, spectrogram=(32, 128))
     batch = replace(batch, inputs={Modality.AUDIO: batch.inputs[Modality.AUDIO].double()})
     whole = network(batch).fused[Modality.AUDIO]
@@ -83,7 +83,7 @@ def test_a_sound_is_answered_alike_whatever_stands_beside_it(method: str, parts:
 @pytest.mark.parametrize("method", METHODS)
 def test_it_answers_for_trained_names_in_any_order_and_for_no_others(method: str, parts: MakeParts) -> None:
     torch.manual_seed(0)
-    network = build_baseline(parts(method, "audio", scratch_width=8)).eval()
+    network = build_network(parts(method, "audio", scratch_width=8)).eval()
     assert isinstance(network, ScratchAudio)
     assert isinstance(network, OwnText)
     embeddings = network(make_batch(Modality.AUDIO))
@@ -97,7 +97,7 @@ def test_it_answers_for_trained_names_in_any_order_and_for_no_others(method: str
 
 @pytest.mark.parametrize("method", METHODS)
 def test_its_loss_reaches_every_weight(method: str, parts: MakeParts) -> None:
-    network = build_baseline(parts(method, "audio", scratch_width=8))
+    network = build_network(parts(method, "audio", scratch_width=8))
     assert isinstance(network, ScratchAudio)
     batch = make_batch(Modality.AUDIO)
     classes = network.classes(Vocabulary(NAMES, ()), batch.video_ids)
@@ -107,14 +107,14 @@ def test_its_loss_reaches_every_weight(method: str, parts: MakeParts) -> None:
 
 def test_without_a_training_it_knows_no_class(parts: MakeParts) -> None:
     with pytest.raises(RecipeError, match="knows the classes it was trained on alone, and without a training"):
-        build_baseline(replace(parts("resnet50_audio", "audio"), classes=()))
+        build_network(replace(parts("resnet50_audio", "audio"), classes=()))
 
 
 @pytest.mark.parametrize(("field", "value"), [("trainable_layers", 1), ("patch_dropout", 0.5)])
 def test_what_it_would_ignore_is_refused(parts: MakeParts, field: str, value: float) -> None:
     plain = parts(METHODS[0], "audio", scratch_width=8)
-    build_baseline(plain)
+    build_network(plain)
     model = plain.recipe.model.model_copy(update={field: value})
     asked = replace(plain, recipe=plain.recipe.model_copy(update={"model": model}))
     with pytest.raises(RecipeError, match=rf"model.{field}: is {value}, and resnet50_audio has no pretrained layers"):
-        build_baseline(asked)
+        build_network(asked)

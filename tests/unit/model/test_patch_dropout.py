@@ -7,10 +7,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from openmov.baselines import Parts, build_baseline
 from openmov.config.schema import ModelConfig, Recipe
 from openmov.errors import RecipeError
-from openmov.model import MOV
+from openmov.model import MOV, NetworkParts, build_network
 from openmov.model.backbones import ImageEncoder, PatchImageEncoder
 from openmov.model.backbones.clip import CLIPBackbone
 from openmov.model.backbones.clip_vision import CLIPImageEncoder
@@ -108,8 +107,10 @@ def test_a_videos_encoder_that_trains_loses_patches_too(backbone: CLIPBackbone, 
             "model": {"method": method, "modalities": ["video"], "patch_dropout": dropout},
             "video": {"num_frames": 2, "crop_size": 32, "short_side": 32},
         }
-        parts = Parts(backbone, Recipe.model_validate(fields), lambda names: embed_classes(backbone, names.names, []))
-        network = build_baseline(parts).train(training)
+        parts = NetworkParts(
+            backbone, Recipe.model_validate(fields), lambda names: embed_classes(backbone, names.names, [])
+        )
+        network = build_network(parts).train(training)
         assert isinstance(network, JointModel)
         return network.encode(training_batch())[V]
 
