@@ -1,4 +1,5 @@
-"""Writes docs/reference from the code: every field of the recipe, the bundled recipes, every command.
+"""Writes docs/reference from the code (every field of the recipe, the bundled recipes, every command), and
+docs/extending.md from the files that tests/extending trains, measures and predicts with.
 
 make docs                       write the pages anew
 python docs/build.py --check    say which page is older than the code, and exit with 1
@@ -15,19 +16,24 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-REFERENCE = Path(__file__).parent / "reference"
+DOCS = Path(__file__).parent
+EXTENDING = DOCS.parent / "tests" / "extending"
 NOTE = "<!-- Written by `make docs` from the code; change it there. -->\n\n"
 
 
 def main() -> int:
     check = sys.argv[1:] == ["--check"]
-    pages = {"recipe.md": recipe_page(), "cli.md": cli_page()}
-    stale = [name for name, text in pages.items() if not is_written(REFERENCE / name, NOTE + text)]
+    pages = {
+        "reference/recipe.md": recipe_page(),
+        "reference/cli.md": cli_page(),
+        "extending.md": extending_page(),
+    }
+    stale = [name for name, text in pages.items() if not is_written(DOCS / name, NOTE + text)]
     for name in stale:
-        print(f"docs/reference/{name} " + ("is older than the code: run make docs" if check else "written"))
+        print(f"docs/{name} " + ("is older than the code: run make docs" if check else "written"))
         if not check:
-            REFERENCE.mkdir(exist_ok=True)
-            (REFERENCE / name).write_text(NOTE + pages[name], encoding="utf-8")
+            (DOCS / name).parent.mkdir(exist_ok=True)
+            (DOCS / name).write_text(NOTE + pages[name], encoding="utf-8")
     return 1 if check and stale else 0
 
 
@@ -107,6 +113,30 @@ def leaves(section: BaseModel, prefix: str = "") -> dict[str, object]:
         value = getattr(section, name)
         found |= leaves(value, f"{prefix}{name}.") if isinstance(value, BaseModel) else {prefix + name: value}
     return found
+
+
+EXTENSIONS = {
+    "a_method.py": ("A method", "openmov.methods", "`METHODS`", "`--set model.method=linear_probe`"),
+    "a_fusion.py": ("A fusion", "openmov.fusions", "`FUSIONS`", "`--set model.fusion=gated`"),
+    "a_data_set.py": ("A data set", "openmov.datasets", "`DATASETS`", "`openmov dataset k-folders`"),
+}
+"""Title, entry points' group, registry and what names it then, for each file that a stranger would write."""
+
+
+def extending_page() -> str:
+    """Every file whole, as it is tested."""
+    parts = [
+        "# Adding your own\n\nEach of these is a file outside the package. It is found by its name once it is "
+        "registered: by your program, before it calls openmov (`register()` below), or, for the command line too, by "
+        "an entry point of your installed package:\n\n"
+        '```toml\n[project.entry-points."openmov.methods"]\nlinear_probe = "my_package.my_module:LINEAR_PROBE"\n```\n\n'
+        "What the name stands for is not stored: a run folder or checkpoint that names it needs the same registration "
+        "to be opened. The files are those that the project's tests train, measure and predict with on ShapesAV."
+    ]
+    for name, (title, group, registry, use) in EXTENSIONS.items():
+        source = (EXTENDING / name).read_text(encoding="utf-8")
+        parts.append(f"## {title}\n\nRegistry {registry}, group `{group}`; then {use}.\n\n```python\n{source}```")
+    return "\n\n".join(parts) + "\n"
 
 
 def cli_page() -> str:

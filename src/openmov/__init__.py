@@ -6,6 +6,8 @@
     evaluate                runs on base and novel classes, beside frozen CLIP
     save_pretrained, from_pretrained   a run as a folder to give away, and back
     Vocabulary              class names with their roles
+    METHODS, FUSIONS, DATASETS         registries, for what you add from your own files (docs/extending.md)
+    MOV, JointModel, ClipBatch ...     the parts it is made of
 
 Everything here is loaded on first use: `import openmov` loads neither torch nor any other library.
 """
@@ -32,6 +34,9 @@ if TYPE_CHECKING:
     from openmov.api.train import run_training as train
     from openmov.config.load import bundled_recipes, change_recipe, load_recipe
     from openmov.config.schema import Recipe
+    from openmov.data.benchmarks.catalogue import DATASETS
+    from openmov.data.benchmarks.layout import Layout, VideoFile
+    from openmov.data.benchmarks.listing import Benchmark, ListedClip, Listing
     from openmov.data.split import split_classes
     from openmov.errors import (
         BackboneError,
@@ -45,7 +50,11 @@ if TYPE_CHECKING:
         StorageError,
         VocabularyError,
     )
+    from openmov.methods import FUSIONS, METHODS, TrainableMethod
+    from openmov.model import MOV, JointModel, NetworkParts, TrainedModel
+    from openmov.registry import Registry
     from openmov.text.vocabulary import Vocabulary, load_vocabulary
+    from openmov.types import Clip, ClipBatch, JointEmbeddings, Modality, Scorer
 
 _PLACES = {
     "openmov.api.answers": ("AnswerSettings", "Prediction", "RankedNames"),
@@ -67,19 +76,62 @@ _PLACES = {
         *("BackboneError", "CheckpointError", "DecodeError", "FeaturesError", "ManifestError", "OpenMovError"),
         *("RecipeError", "RunFolderError", "StorageError", "VocabularyError"),
     ),
+    "openmov.data.benchmarks.catalogue": ("DATASETS",),
+    "openmov.data.benchmarks.layout": (
+        "Layout",
+        "VideoFile",
+    ),
+    "openmov.data.benchmarks.listing": (
+        "Benchmark",
+        "ListedClip",
+        "Listing",
+    ),
+    "openmov.methods": (
+        "FUSIONS",
+        "METHODS",
+        "TrainableMethod",
+    ),
+    "openmov.model": (
+        "MOV",
+        "JointModel",
+        "NetworkParts",
+        "TrainedModel",
+    ),
+    "openmov.registry": ("Registry",),
+    "openmov.types": (
+        "Clip",
+        "ClipBatch",
+        "JointEmbeddings",
+        "Modality",
+        "Scorer",
+    ),
     "openmov.text.vocabulary": ("Vocabulary", "load_vocabulary"),
 }
 _WHERE = {entry.split("=")[0]: (place, entry.split("=")[-1]) for place, entries in _PLACES.items() for entry in entries}
 
 __all__ = [
+    "DATASETS",
+    "FUSIONS",
+    "METHODS",
+    "MOV",
     "AnswerSettings",
     "BackboneError",
+    "Benchmark",
     "CheckpointError",
+    "Clip",
+    "ClipBatch",
     "DecodeError",
     "EvaluatedTask",
     "FeaturesError",
     "Findings",
+    "JointEmbeddings",
+    "JointModel",
+    "Layout",
+    "ListedClip",
+    "Listing",
     "ManifestError",
+    "Modality",
+    "NetworkParts",
     "OpenMovError",
     "Prediction",
     "Predictor",
@@ -89,12 +141,17 @@ __all__ = [
     "RankedNames",
     "Recipe",
     "RecipeError",
+    "Registry",
     "RunFolderError",
+    "Scorer",
     "Segment",
     "StorageError",
     "Timeline",
     "TimelineSettings",
+    "TrainableMethod",
+    "TrainedModel",
     "TrainingResult",
+    "VideoFile",
     "Vocabulary",
     "VocabularyError",
     "Window",

@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 
 from openmov.data.benchmarks.building import Built, build
-from openmov.data.benchmarks.catalogue import BENCHMARKS, find_benchmark
+from openmov.data.benchmarks.catalogue import DATASETS
 from openmov.errors import ManifestError
 from openmov.media.decode import GuardedDecoder
 from openmov.runtime.progress import progress_bar
@@ -13,7 +13,7 @@ from openmov.runtime.progress import progress_bar
 
 def dataset_names() -> tuple[str, ...]:
     """What there is."""
-    return tuple(BENCHMARKS)
+    return tuple(DATASETS)
 
 
 def write_dataset(
@@ -31,7 +31,7 @@ def write_dataset(
     `annotations` are files, or folders of them. A video that hangs or crashes its decoder is a broken one; with
     `opened` false none is opened. Raises ManifestError, StorageError.
     """
-    benchmark = find_benchmark(name)
+    benchmark = DATASETS.get(name)
     listed = [file for path in annotations for file in _annotation_files(path)]
     decoder = GuardedDecoder()
     try:

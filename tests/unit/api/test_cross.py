@@ -14,7 +14,7 @@ from openmov.api.training_data import load_base
 from openmov.cli import run
 from openmov.cli.show_cross import crossing
 from openmov.data.benchmarks.building import build
-from openmov.data.benchmarks.catalogue import find_benchmark
+from openmov.data.benchmarks.catalogue import DATASETS
 from openmov.data.coverage import Coverage, LostVideo, write_coverage
 from openmov.data.manifest import load_manifest
 from openmov.errors import ManifestError, RunFolderError
@@ -36,7 +36,7 @@ def ucf(tiny_world: TinyWorld, tmp_path_factory: pytest.TempPathFactory) -> Path
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(clip, target)
     (root / "videos" / "Archery" / "v_Archery_g01_c02.avi").write_bytes(b"no film")
-    build(find_benchmark("ucf101"), root / "videos", (), root / "lists")
+    build(DATASETS.get("ucf101"), root / "videos", (), root / "lists")
     return root / "lists"
 
 
