@@ -1,16 +1,30 @@
-"""Small CLIPs in Hugging Face format, with random weights and a word-by-word tokenizer, for any test to build."""
+"""Small models of every family with random weights, as folders laid out as published ones, for any test to build."""
 
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, Literal
 
 import torch
 from tokenizers import Tokenizer
-from tokenizers.models import WordLevel
-from tokenizers.normalizers import Lowercase
-from tokenizers.pre_tokenizers import WhitespaceSplit
+from tokenizers.models import BPE, Unigram, WordLevel
+from tokenizers.normalizers import Lowercase, Replace
+from tokenizers.pre_tokenizers import Metaspace, Split, WhitespaceSplit
 from tokenizers.processors import TemplateProcessing
-from transformers import CLIPConfig, CLIPModel, PreTrainedTokenizerFast
+from transformers import (
+    CLIPConfig,
+    CLIPModel,
+    MetaClip2Config,
+    MetaClip2Model,
+    PreTrainedTokenizerFast,
+    Siglip2Config,
+    Siglip2Model,
+    SiglipConfig,
+    SiglipModel,
+)
+
+SigLIPKind = Literal["siglip", "siglip2", "naflex"]
+"""SigLIP; SigLIP 2 at a fixed size, whose config says siglip too; SigLIP 2 at the shape of each picture."""
 
 _VOCABULARY = (
     "a photo video of the person doing something star circle square ring cross heart moon arrow "
@@ -69,7 +83,7 @@ def make_tiny_clip_folder(
         projection_dim=projection_dim,
         logit_scale_init_value=float(-torch.tensor(temperature).log()),
     )
-    model = _random_clip(config, seed)
+    model = _random(CLIPModel, config, seed)
     (model.half() if half else model).save_pretrained(path)
     tokenizer.save_pretrained(path)
     settings = {"image_mean": [0.5, 0.4, 0.3], "image_std": [0.2, 0.25, 0.3], "size": {"shortest_edge": image_size}}
@@ -90,13 +104,149 @@ def word_tokenizer(words: Sequence[str], *, unknown: str = "<unk>") -> PreTraine
     )
 
 
-def _random_clip(config: CLIPConfig, seed: int) -> CLIPModel:
+def make_tiny_siglip_folder(
+    path: Path,
+    *,
+    kind: SigLIPKind = "siglip",
+    image_size: int = 32,
+    patch_size: int = 8,
+    width: int = 32,
+    heads: int = 2,
+    layers: int = 3,
+    text_layers: int = 2,
+    max_positions: int = 64,
+    temperature: float = 0.05,
+    bias: float = -3.0,
+    seed: int = 0,
+) -> Path:
+    """SigLIP as google publishes it: letters for words, the end of a sentence as padding, or Gemma's bytes.
+
+    `bias` is what is added to a cosine over the temperature before the sigmoid.
+    """
+    tokenizer = gemma_tokenizer() if kind != "siglip" else letter_tokenizer()
+    common = {"hidden_size": width, "intermediate_size": 4 * width, "num_attention_heads": heads}
+    vision = {**common, "num_hidden_layers": layers, "patch_size": patch_size}
+    text = {
+        **common,
+        "num_hidden_layers": text_layers,
+        "vocab_size": len(tokenizer),
+        "max_position_embeddings": max_positions,
+        "pad_token_id": tokenizer.pad_token_id,
+        "bos_token_id": None,
+        "eos_token_id": tokenizer.eos_token_id,
+    }
+    if kind == "naflex":
+        side = image_size // patch_size
+        config: Any = Siglip2Config(text_config=text, vision_config={**vision, "num_patches": side * side})
+        model = _random(Siglip2Model, config, seed)
+        settings: dict[str, Any] = {"patch_size": patch_size, "max_num_patches": side * side, "resample": 2}
+    else:
+        config = SiglipConfig(text_config=text, vision_config={**vision, "image_size": image_size})
+        model = _random(SiglipModel, config, seed)
+        settings = {"size": {"height": image_size, "width": image_size}, "resample": 3 if kind == "siglip" else 2}
+    with torch.no_grad():
+        model.logit_scale.fill_(-torch.tensor(temperature).log())
+        model.logit_bias.fill_(bias)
+    model.save_pretrained(path)
+    tokenizer.save_pretrained(path)
+    named = json.loads((path / "tokenizer_config.json").read_text())
+    named["tokenizer_class"] = "SiglipTokenizer" if kind == "siglip" else "GemmaTokenizer"
+    (path / "tokenizer_config.json").write_text(json.dumps(named))
+    halves = {"image_mean": [0.5, 0.5, 0.5], "image_std": [0.5, 0.5, 0.5]}
+    (path / "preprocessor_config.json").write_text(json.dumps({**settings, **halves}))
+    return path
+
+
+def letter_tokenizer() -> PreTrainedTokenizerFast:
+    """A unigram vocabulary as SigLIP's, of letters and of some words; the end of a sentence is its padding too."""
+    words = [(f"▁{word}", -4.0) for word in dict.fromkeys(WORDS) if len(word) > 1]
+    letters = [(letter, -8.0) for letter in "abcdefghijklmnopqrstuvwxyz0123456789"]
+    pieces = [("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0), ("▁", -5.0), *words, *letters]
+    tokenizer = Tokenizer(Unigram(pieces, unk_id=2))
+    tokenizer.normalizer = Lowercase()
+    tokenizer.pre_tokenizer = Metaspace()
+    tokenizer.post_processor = TemplateProcessing(single="$A </s>", special_tokens=[("</s>", 1)])
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, pad_token="</s>", eos_token="</s>", unk_token="<unk>", model_max_length=64
+    )
+
+
+def gemma_tokenizer() -> PreTrainedTokenizerFast:
+    """Byte pairs that fall back on bytes, as Gemma's: every sentence can be spelt, and case matters."""
+    special = ["<pad>", "<eos>", "<bos>", "<unk>"]
+    tokens = [
+        *special,
+        *(f"<0x{byte:02X}>" for byte in range(256)),
+        "▁",
+        *map(chr, range(65, 91)),
+        *map(chr, range(97, 123)),
+    ]
+    pairs = [("▁", "a"), ("o", "f"), ("▁", "of"), ("s", "t"), ("m", "o")]
+    vocabulary = {token: number for number, token in enumerate([*tokens, *("".join(pair) for pair in pairs)])}
+    tokenizer = Tokenizer(BPE(vocabulary, pairs, fuse_unk=True, unk_token="<unk>", byte_fallback=True))
+    tokenizer.normalizer = Replace(" ", "▁")
+    tokenizer.pre_tokenizer = Split(" ", "merged_with_previous")
+    tokenizer.post_processor = TemplateProcessing(single="$A <eos>", special_tokens=[("<eos>", 1)])
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, pad_token="<pad>", eos_token="<eos>", bos_token="<bos>", unk_token="<unk>"
+    )
+
+
+def make_tiny_metaclip2_folder(path: Path, *, image_size: int = 32, patch_size: int = 8, seed: int = 0) -> Path:
+    """MetaCLIP 2: CLIP's network over a vocabulary of many languages, read at `</s>`, whose id is 2."""
+    tokenizer = xlm_tokenizer()
+    text = {
+        "vocab_size": len(tokenizer),
+        "hidden_size": 32,
+        "intermediate_size": 64,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "max_position_embeddings": 77,
+        "bos_token_id": 0,
+        "pad_token_id": 1,
+        "eos_token_id": 2,
+    }
+    vision = {
+        "hidden_size": 32,
+        "intermediate_size": 64,
+        "num_hidden_layers": 3,
+        "num_attention_heads": 2,
+        "image_size": image_size,
+        "patch_size": patch_size,
+    }
+    config = MetaClip2Config(text_config=text, vision_config=vision, projection_dim=32)
+    _random(MetaClip2Model, config, seed).save_pretrained(path)
+    tokenizer.save_pretrained(path)
+    (path / "preprocessor_config.json").write_text(json.dumps({"size": {"shortest_edge": image_size}, "resample": 3}))
+    return path
+
+
+def xlm_tokenizer() -> PreTrainedTokenizerFast:
+    """A unigram vocabulary of letters of several languages, as XLM-V's: <s> words </s>, then <pad>."""
+    letters = "abcdefghijklmnopqrstuvwxyzäöüßéèñç猫狗犬走るабвгдежзиклмнопрст0123456789.,'"
+    pieces = [(one, 0.0) for one in ("<s>", "<pad>", "</s>", "<unk>")] + [("▁", -3.0)]
+    tokenizer = Tokenizer(Unigram([*pieces, *((letter, -6.0) for letter in letters)], unk_id=3))
+    tokenizer.normalizer = Lowercase()
+    tokenizer.pre_tokenizer = Metaspace()
+    tokenizer.post_processor = TemplateProcessing(single="<s> $A </s>", special_tokens=[("<s>", 0), ("</s>", 2)])
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        bos_token="<s>",
+        cls_token="<s>",
+        pad_token="<pad>",
+        eos_token="</s>",
+        sep_token="</s>",
+        unk_token="<unk>",
+    )
+
+
+def _random(model_class: Any, config: Any, seed: int) -> Any:
     """Weights large enough that pictures, places and words make a difference, norms and biases included."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        model = CLIPModel(config)
+        model = model_class(config)
         with torch.no_grad():
             for name, weight in model.named_parameters():
-                if name != "logit_scale":
+                if name not in ("logit_scale", "logit_bias"):
                     weight.add_(torch.randn_like(weight) * 0.05)
     return model

@@ -35,6 +35,8 @@ CONSE = "conse"
 FAMILIES: dict[str, str] = {
     "clip": "openmov.model.backbones.clip:CLIPBackbone",
     "metaclip_2": "openmov.model.backbones.clip:CLIPBackbone",
+    "siglip": "openmov.model.backbones.siglip:SigLIPBackbone",
+    "siglip2": "openmov.model.backbones.siglip:SigLIPBackbone",
     "xclip": "openmov.model.backbones.clip:CLIPBackbone",
 }
 """Which code reads what a folder holds: `ModelContents.kind` -> module:class of a BackboneLoader, imported when it is

@@ -38,11 +38,11 @@ class PreparedCLIPEncoder(ImageEncoder):
         super().__init__()
         embeddings = encoder.embeddings
         self.patch_size, self.dtype = encoder.patch_size, dtype
-        self.patches = _linear(embeddings.patch_embedding.weight.flatten(1), None, dtype)
+        self.patches = linear(embeddings.patch_embedding.weight.flatten(1), None, dtype)
         self.register_buffer("class_token", embeddings.class_embedding.detach().float())
         self.register_buffer("positions", embeddings.position_embedding.weight.detach().float())
         self.pre_norm, self.post_norm = encoder.pre_norm, encoder.post_norm
-        self.blocks = nn.ModuleList(_PreparedBlock(block, dtype) for block in encoder.blocks)
+        self.blocks = nn.ModuleList(PreparedBlock(block, dtype) for block in encoder.blocks)
         self.projection = encoder.projection
         self.requires_grad_(False).eval()
 
@@ -56,8 +56,7 @@ class PreparedCLIPEncoder(ImageEncoder):
                 "change video.crop_size",
             )
         tokens = height * width // self.patch_size**2 + 1
-        count = len(images) if images.device.type != "cpu" else max(1, _TOKENS_AT_A_TIME // tokens)
-        return torch.cat([self._few(some) for some in torch.split(images, max(count, 1))])
+        return torch.cat([self._few(some) for some in torch.split(images, pictures_at_a_time(images, tokens))])
 
     def _few(self, images: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch dim"]:
         tokens = self.pre_norm(self._embed(images))
@@ -75,7 +74,7 @@ class PreparedCLIPEncoder(ImageEncoder):
         return tokens.add_(interpolate_positions(self.positions, (rows, columns)))
 
 
-class _PreparedBlock(nn.Module):
+class PreparedBlock(nn.Module):
     """A VisionBlock with its norms' weights in the products."""
 
     def __init__(self, block: Any, dtype: torch.dtype) -> None:
@@ -87,11 +86,11 @@ class _PreparedBlock(nn.Module):
         query, key, value = attention.q_proj, attention.k_proj, attention.v_proj
         weight = torch.cat([query.weight * scale, key.weight, value.weight])
         bias = torch.cat([query.bias * scale, key.bias, value.bias])
-        self.queries_keys_values = _after_norm(block.norm1, weight, bias, dtype)
-        self.out = _linear(attention.out_proj.weight, attention.out_proj.bias, dtype)
+        self.queries_keys_values = after_norm(block.norm1, weight, bias, dtype)
+        self.out = linear(attention.out_proj.weight, attention.out_proj.bias, dtype)
         self.activation, factor = _activation(mlp.activation_fn)
-        self.widen = _after_norm(block.norm2, mlp.fc1.weight * factor, mlp.fc1.bias * factor, dtype)
-        self.narrow = _linear(mlp.fc2.weight / factor, mlp.fc2.bias, dtype)
+        self.widen = after_norm(block.norm2, mlp.fc1.weight * factor, mlp.fc1.bias * factor, dtype)
+        self.narrow = linear(mlp.fc2.weight / factor, mlp.fc2.bias, dtype)
 
     def forward(self, tokens: Float[Tensor, "batch tokens channels"]) -> Float[Tensor, "batch queries channels"]:
         """As many tokens as came in, or the class token alone."""
@@ -110,11 +109,16 @@ class _PreparedBlock(nn.Module):
         query, key, value = (one.contiguous().flatten(0, 1) for one in together)
         if self.class_token_only:
             query = query[:, :1]
-        attended = _attention(query, key, value).view(batch, self.num_heads, -1, width // self.num_heads)
+        attended = attention(query, key, value).view(batch, self.num_heads, -1, width // self.num_heads)
         return attended.transpose(1, 2).flatten(2)
 
 
-def _attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+def pictures_at_a_time(images: Float[Tensor, "batch 3 height width"], tokens: int) -> int:
+    """How many pictures of so many tokens go through together: on a GPU all."""
+    return max(1, _TOKENS_AT_A_TIME // tokens if images.device.type == "cpu" else len(images))
+
+
+def attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     """Queries that are scaled already, every head a row of the batch."""
     if query.device.type != "cpu":
         return F.scaled_dot_product_attention(query, key, value, scale=1.0)
@@ -128,12 +132,12 @@ def _activation(function: nn.Module) -> tuple[Any, float]:
     return function, 1.0
 
 
-def _after_norm(norm: Any, weight: Tensor, bias: Tensor, dtype: torch.dtype) -> nn.Linear:
+def after_norm(norm: Any, weight: Tensor, bias: Tensor, dtype: torch.dtype) -> nn.Linear:
     """W (scale z + shift) + b as one product of z."""
-    return _linear(weight * norm.weight, bias + weight @ norm.bias, dtype)
+    return linear(weight * norm.weight, bias + weight @ norm.bias, dtype)
 
 
-def _linear(weight: Tensor, bias: Tensor | None, dtype: torch.dtype) -> nn.Linear:
+def linear(weight: Tensor, bias: Tensor | None, dtype: torch.dtype) -> nn.Linear:
     """A product with these weights, rounded to `dtype` once and from float32."""
     layer = nn.Linear(weight.shape[1], weight.shape[0], bias=bias is not None, device="meta")
     layer.weight = nn.Parameter(weight.detach().float().to(dtype), requires_grad=False)
