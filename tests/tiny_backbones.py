@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
+from safetensors.torch import save_file
 from tokenizers import Tokenizer
 from tokenizers.models import BPE, Unigram, WordLevel
 from tokenizers.normalizers import Lowercase, Replace
@@ -22,6 +23,8 @@ from transformers import (
     SiglipConfig,
     SiglipModel,
 )
+
+from open_clip_reference import PlainCLIP
 
 SigLIPKind = Literal["siglip", "siglip2", "naflex"]
 """SigLIP; SigLIP 2 at a fixed size, whose config says siglip too; SigLIP 2 at the shape of each picture."""
@@ -238,6 +241,64 @@ def xlm_tokenizer() -> PreTrainedTokenizerFast:
         sep_token="</s>",
         unk_token="<unk>",
     )
+
+
+def make_tiny_open_clip_folder(
+    path: Path,
+    *,
+    image_size: int = 32,
+    patch_size: int = 8,
+    width: int = 32,
+    layers: int = 3,
+    text_layers: int = 2,
+    embed_dim: int = 32,
+    context_length: int = 32,
+    quick_gelu: bool | None = True,
+    words: Literal["tiny", "openai", "many languages"] = "tiny",
+    preprocess: dict[str, Any] | None = None,
+    weights: str = "open_clip_model.safetensors",
+    seed: int = 0,
+) -> Path:
+    """A plain open_clip model as timm and LAION publish them.
+
+    `words`: a tokenizer.json of some words; none at all, which means OpenAI's; or MetaCLIP 2's kind.
+    `quick_gelu` None leaves it out of the config, and so does `preprocess` None with what CLIP has anyway.
+    """
+    tokenizer = {"tiny": word_tokenizer(WORDS, unknown="<end>"), "many languages": xlm_tokenizer()}.get(words)
+    text: dict[str, Any] = {
+        "context_length": context_length,
+        "vocab_size": len(tokenizer) if tokenizer else 49408,
+        "width": 32,
+        "heads": 2,
+        "layers": text_layers,
+    }
+    if words == "many languages":
+        text |= {"hf_tokenizer_name": "facebook/xlm-v-base", "pool_type": "eos", "eos_id": 2}
+    vision = {"image_size": image_size, "layers": layers, "width": width, "head_width": 16, "patch_size": patch_size}
+    model: dict[str, Any] = {"embed_dim": embed_dim, "vision_cfg": vision, "text_cfg": text}
+    if quick_gelu is not None:
+        model["quick_gelu"] = quick_gelu
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        network = PlainCLIP(model)
+        with torch.no_grad():
+            for name, weight in network.named_parameters():
+                if name != "logit_scale":
+                    weight.add_(torch.randn_like(weight) * 0.05)
+    path.mkdir(parents=True, exist_ok=True)
+    config = {
+        "model_cfg": model,
+        "preprocess_cfg": {"mean": [0.5, 0.4, 0.3], "std": [0.2, 0.25, 0.3], **(preprocess or {})},
+    }
+    (path / "open_clip_config.json").write_text(json.dumps(config))
+    state = {key: tensor.contiguous() for key, tensor in network.state_dict().items()}
+    if weights.endswith(".bin"):
+        torch.save(state, path / weights)
+    else:
+        save_file(state, path / weights)
+    if tokenizer is not None:
+        tokenizer.save_pretrained(path)
+    return path
 
 
 def _random(model_class: Any, config: Any, seed: int) -> Any:

@@ -1,6 +1,6 @@
 """Pretrained vision-language models, one adapter a family. Each is imported when it is asked for, and not before.
 
-name --resolve_folder--> folder --read_contents--> ModelContents --FAMILIES--> loader --load--> Backbone
+    name --resolve_folder--> folder --read_contents--> ModelContents --FAMILIES--> loader --load--> Backbone
 
 Weights that are published as a pickle are converted on the way (`weights.py`), so that every loader reads safetensors.
 """
@@ -35,6 +35,7 @@ CONSE = "conse"
 FAMILIES: dict[str, str] = {
     "clip": "openmov.model.backbones.clip:CLIPBackbone",
     "metaclip_2": "openmov.model.backbones.clip:CLIPBackbone",
+    OPEN_CLIP: "openmov.model.backbones.open_clip:OpenCLIPBackbone",
     "siglip": "openmov.model.backbones.siglip:SigLIPBackbone",
     "siglip2": "openmov.model.backbones.siglip:SigLIPBackbone",
     "xclip": "openmov.model.backbones.clip:CLIPBackbone",

@@ -4,9 +4,9 @@
     siglip2   SigLIP 2's naflex models, here at their default size: a square of as many patches as positions
 
 Pictures are squashed to the input's square, as these models were trained; naflex, which was trained on pictures of any
-shape, is given undistorted squares. Sentences are lower case (SigLIP: without punctuation), padded to the length of the
-text tower, and the padding is looked at. Trained with a sigmoid: each pair of a picture and a sentence has a probability
-of its own. Knows nothing of video.
+shape, is given undistorted squares. Sentences are lower case (SigLIP: without punctuation), padded to the length of
+the text tower, and the padding is looked at. Trained with a sigmoid: each pair of a picture and a sentence has a
+probability of its own. Knows nothing of video.
 """
 
 import copy
@@ -30,6 +30,7 @@ from openmov.model.backbones.folder import resolve_folder
 from openmov.model.backbones.preprocessing import Preprocessing, folder_identity, read_preprocessing
 from openmov.model.backbones.pretrained import load_model, load_tokenizer, quiet, refuse_ids_beyond, shortened
 from openmov.model.backbones.siglip_vision import SigLIPImageEncoder
+from openmov.model.backbones.source import ModelSource
 
 _NAFLEX = "siglip2"
 _MODELS: dict[str, Any] = {"siglip": SiglipModel, _NAFLEX: Siglip2Model}
@@ -51,6 +52,7 @@ class SigLIPBackbone:
     prompts = "kinetics700"
     suits_bf16 = True
     """Cosines above 0.999 with single precision (B/16 with random weights, pictures and spectrograms)."""
+    source = ModelSource()
 
     def __init__(
         self,
@@ -96,7 +98,7 @@ class SigLIPBackbone:
     def image_size(self) -> int:
         vision = self._config.vision_config
         if self._config.model_type == _NAFLEX:
-            return int(math.isqrt(vision.num_patches)) * int(vision.patch_size)
+            return math.isqrt(vision.num_patches) * int(vision.patch_size)
         return int(vision.image_size)
 
     @property

@@ -37,8 +37,9 @@ class AttentionPool(nn.Module):
     def forward(self, tokens: Float[Tensor, "batch tokens channels"]) -> Float[Tensor, "batch channels"]:
         weights, biases = self.attention.in_proj_weight.chunk(3), self.attention.in_proj_bias.chunk(3)
         sources = (self.probe.repeat(len(tokens), 1, 1), tokens, tokens)
-        projected = (F.linear(*parts) for parts in zip(sources, weights, biases, strict=True))
-        query, key, value = (x.unflatten(-1, (self.attention.num_heads, -1)).transpose(1, 2) for x in projected)
+        projected = [F.linear(x, weight, bias) for x, weight, bias in zip(sources, weights, biases, strict=True)]
+        heads = (self.attention.num_heads, -1)
+        query, key, value = (x.view(*x.shape[:2], *heads).transpose(1, 2) for x in projected)
         attended = F.scaled_dot_product_attention(query, key, value).transpose(1, 2).flatten(2)
         pooled = self.attention.out_proj(attended)[:, 0]
         output: Tensor = pooled + self.mlp(self.norm(pooled))
