@@ -9,13 +9,12 @@ from typing import Any
 
 import pytest
 import yaml
-from huggingface_hub.errors import RepositoryNotFoundError
 
 import openmov
+from openmov.api import trained
 from openmov.api.model_card import backbone_licence
 from openmov.cli import run
 from openmov.errors import CheckpointError, OpenMovError, StorageError
-from openmov.runtime import hub
 from openmov.runtime.checkpoint import load_tensors
 from tiny_backbones import make_tiny_clip_folder
 from tiny_world import BASE, NOVEL, TinyWorld
@@ -109,39 +108,26 @@ def test_licences_of_backbones_come_from_their_card_or_publisher(tmp_path: Path)
     assert backbone_licence("someone/clip") is None
 
 
-def test_by_hub_name_what_is_needed_is_fetched_and_no_more(
+def test_by_hub_name_its_folder_is_looked_at_before_its_weights_are_fetched(
     shared: Path, tiny_world: TinyWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    calls: list[tuple[str, dict[str, Any]]] = []
+    calls: list[tuple[str, list[str]]] = []
 
-    def fake(name: str, **how: Any) -> str:
-        calls.append((name, how))
-        return str(shared)
+    def fetched(folder: Path) -> Callable[[str, list[str]], Path]:
+        return lambda name, wanted: calls.append((name, wanted)) or folder
 
-    monkeypatch.setattr(hub, "snapshot_download", fake)
+    monkeypatch.setattr(trained, "fetch_model", fetched(shared))
     _, mine = answers("someone/mov@v1", tiny_world)
     assert mine.answers == answers(shared, tiny_world)[1].answers
-    ((name, how),) = calls
-    assert (name, how["revision"]) == ("someone/mov", "v1")
-    assert how["allow_patterns"] == ["config.json", "model.safetensors", "README.md"]
+    assert [name for name, _ in calls] == ["someone/mov@v1"] * 2
+    assert calls[0][1] == ["config.json", "README.md"]
+    assert "model.safetensors" in calls[1][1]
 
-    monkeypatch.setattr(hub, "snapshot_download", lambda name, **how: str(tiny_world.backbone))
+    calls.clear()
+    monkeypatch.setattr(trained, "fetch_model", fetched(tiny_world.backbone))
     with pytest.raises(CheckpointError, match="someone/clip: is a model of the hub, but none of openmov's"):
         answers("someone/clip", tiny_world)
-
-    def nowhere(name: str, **how: Any) -> str:
-        raise ConnectionError
-
-    monkeypatch.setattr(hub, "snapshot_download", nowhere)
-    with pytest.raises(CheckpointError, match="the Hugging Face hub cannot be reached"):
-        answers("someone/mov", tiny_world)
-
-    def unknown(name: str, **how: Any) -> str:
-        raise RepositoryNotFoundError.__new__(RepositoryNotFoundError)
-
-    monkeypatch.setattr(hub, "snapshot_download", unknown)
-    with pytest.raises(CheckpointError, match="no public model of the hub"):
-        answers("someone/mov", tiny_world)
+    assert len(calls) == 1
 
 
 class Harm:

@@ -17,7 +17,7 @@ from openmov.model.trained import TrainedModel
 from openmov.prediction.base_novel import NovelPath
 from openmov.prediction.unknown import Thresholds
 from openmov.runtime.checkpoint import load_checkpoint
-from openmov.runtime.hub import fetch_model, is_hub_name
+from openmov.runtime.hub import fetch_model, is_hub_name, raised_as
 
 
 @dataclass(frozen=True)
@@ -55,9 +55,11 @@ def open_trained(where: str | Path, *, backbone: str | None = None, revision: st
     """
     folder = Path(where)
     if not folder.exists() and is_hub_name(str(where)):
-        folder = fetch_model(str(where), [CONFIG_FILE, WEIGHTS_FILE, CARD_FILE])
-        if not is_shared(folder):
-            raise CheckpointError(where, "is a model of the hub, but none of openmov's", "give another name")
+        with raised_as(CheckpointError):
+            folder = fetch_model(str(where), [CONFIG_FILE, CARD_FILE])
+            if not is_shared(folder):
+                raise CheckpointError(where, "is a model of the hub, but none of openmov's", "give another name")
+            folder = fetch_model(str(where), [WEIGHTS_FILE, CONFIG_FILE, CARD_FILE])
     if is_shared(folder):
         return _of_shared(open_shared(folder).with_backbone(backbone, revision))
     return _of_run(folder, backbone, revision)

@@ -9,7 +9,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
 
 
 @contextmanager
@@ -32,6 +41,29 @@ def progress_bar(title: str, total: int, *, shown: bool = True) -> Iterator[Call
         yield show
     if not console.is_terminal:
         console.print(f"{title}: {last} of {total}, {time.monotonic() - started:.1f} s", soft_wrap=True)
+
+
+@contextmanager
+def download_bar(title: str, total_bytes: int) -> Iterator[Callable[[int], None]]:
+    """Yields a function that takes how many bytes have come since it was last called (fewer than none where they are
+    fetched again); shows size, speed and what is left, and in the end one line where stderr is no terminal."""
+    console = Console(stderr=True, highlight=False)
+    columns = (TextColumn(title, markup=False), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    bar = Progress(
+        *columns,
+        TimeRemainingColumn(),
+        console=console,
+        disable=not console.is_terminal,
+        redirect_stdout=sys.stdout.isatty(),
+    )
+    task = bar.add_task("", total=total_bytes)
+    started = time.monotonic()
+    with bar:
+        yield lambda num_bytes: bar.advance(task, num_bytes)
+    if not console.is_terminal:
+        seconds = max(time.monotonic() - started, 1e-3)
+        speed = f"{total_bytes / 1e6 / seconds:.1f} MB/s"
+        console.print(f"{title}: {total_bytes / 1e6:.1f} MB fetched in {seconds:.1f} s ({speed})", soft_wrap=True)
 
 
 def warn(line: str) -> None:

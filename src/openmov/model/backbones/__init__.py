@@ -1,6 +1,6 @@
 """Pretrained vision-language models, one adapter a family. Each is imported when it is asked for, and not before.
 
-    name --resolve_folder--> folder --read_contents--> ModelContents --FAMILIES--> loader --load--> Backbone
+    name --resolve_model--> folder --read_contents--> ModelContents --FAMILIES--> loader --load--> Backbone
 
 Weights that are published as a pickle are converted on the way (`weights.py`), so that every loader reads safetensors.
 """
@@ -13,7 +13,7 @@ from openmov.config.schema import BackboneConfig
 from openmov.errors import BackboneError
 from openmov.model.backbones.base import Backbone, ImageEncoder, PatchImageEncoder
 from openmov.model.backbones.contents import OPEN_CLIP, OPEN_CLIP_OTHER, ModelContents, read_contents
-from openmov.model.backbones.folder import resolve_folder
+from openmov.model.backbones.folder import resolve_model
 from openmov.model.backbones.source import ModelSource, source_of
 
 __all__ = [
@@ -61,7 +61,8 @@ def load_backbone(config: BackboneConfig) -> Backbone:
         from openmov.model.backbones.conse import ConSEBackbone
 
         return ConSEBackbone.load()
-    contents = read_contents(config.name, resolve_folder(config.name, config.revision))
+    folder, revision = resolve_model(config.name, config.revision, safetensors_only=config.safetensors_only)
+    contents = read_contents(config.name, folder)
     loader = loader_of(config.name, contents)
     if contents.weights_format != "safetensors":
         from openmov.model.backbones.weights import safetensors_of
@@ -69,7 +70,7 @@ def load_backbone(config: BackboneConfig) -> Backbone:
         files = safetensors_of(contents, safetensors_only=config.safetensors_only, name=config.name)
         contents = replace(contents, weights=files, weights_format="safetensors")
     backbone = loader.load(config.name, contents)
-    backbone.source = source_of(config.name, contents.folder)
+    backbone.source = source_of(config.name, folder, revision)
     return backbone
 
 

@@ -47,7 +47,8 @@ class ModelSource:
     licence_from: str = ""
     """Who says so: `README.md`, `LICENSE`, `openmov's table`; empty where nobody does."""
     revision: str | None = None
-    """Full commit hash of the hub's repository; None for a folder of the user's own and for bundled weights."""
+    """Full commit hash of the hub's repository, and that of the pull request whose weights were taken, if they were;
+    None for a folder of the user's own and for bundled weights."""
 
     @property
     def non_commercial(self) -> bool:
@@ -57,7 +58,8 @@ class ModelSource:
     def __str__(self) -> str:
         """Licence and revision in a few words."""
         licence = f"licence {self.licence}" + (", non-commercial" if self.non_commercial else "")
-        return licence if self.revision is None else f"{licence}, revision {self.revision[:12]}"
+        short = re.sub("[0-9a-f]{40}", lambda found: found[0][:12], self.revision or "")
+        return f"{licence}, revision {short}" if short else licence
 
 
 def is_non_commercial(licence: str) -> bool:
