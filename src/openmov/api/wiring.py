@@ -148,7 +148,14 @@ class Wiring:
         return ClipReader(
             wanted,
             PictureSettings(
-                recipe.video, recipe.flow, backbone.mean, backbone.std, flow_threads, recipe.views.features
+                recipe.video,
+                recipe.flow,
+                backbone.mean,
+                backbone.std,
+                flow_threads,
+                recipe.views.features,
+                backbone.preprocessing.resize,
+                backbone.preprocessing.interpolation,
             ),
             recipe.views,
             SoundReader(recipe.audio, self.cache, decoder),

@@ -55,7 +55,7 @@ def grid_times(grid: WindowGrid, video: VideoStream) -> Iterator[float]:
 def middle_crop(video: VideoStream, settings: PictureSettings) -> Crop:
     """The one crop of every frame."""
     fraction = settings.video.crop_size / settings.video.short_side
-    return evaluation_crops(1, video.width, video.height, fraction)[0]
+    return evaluation_crops(1, video.width, video.height, fraction, settings.resize)[0]
 
 
 def frame_chunks(
@@ -79,7 +79,7 @@ def _images(
 ) -> dict[Modality, Images]:
     size, found = settings.video.crop_size, {}
     if Modality.VIDEO in modalities:
-        resized = resize_crop(np.stack([frame.image for frame in frames]), crop, size)
+        resized = resize_crop(np.stack([frame.image for frame in frames]), crop, size, settings.interpolation)
         found[Modality.VIDEO] = normalise(resized, settings.mean, settings.std)
     if Modality.FLOW in modalities:
         limit = settings.flow.max_displacement_px

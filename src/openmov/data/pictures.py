@@ -21,8 +21,8 @@ from openmov.data.entries import Entry, FileEntries
 from openmov.data.footage import Footage
 from openmov.data.records import Record
 from openmov.media.decode import PLAIN, PYAV, Decoder, Moment, Sizes
-from openmov.media.sampling import View
-from openmov.media.scaling import working_size
+from openmov.media.sampling import Resize, View
+from openmov.media.scaling import Interpolation, working_size
 from openmov.modalities.cache import ArrayCache
 from openmov.modalities.flow import (
     FLOW_VERSION,
@@ -75,6 +75,10 @@ class PictureSettings:
     """Threads over the pairs of a view."""
     features: Precision = "fp32"
     """Of stored embeddings."""
+    resize: Resize = "shortest"
+    """The backbone's."""
+    interpolation: Interpolation = "bicubic"
+    """The backbone's, of frames; optical flow is resampled in one way for all."""
 
 
 class ViewPictures:
@@ -114,6 +118,7 @@ class ViewPictures:
                 settings.video.crop_size,
                 settings.flow.short_side if with_flow else None,
                 settings.flow.min_gap_seconds,
+                settings.interpolation,
             ),
             decoder,
         )
@@ -198,7 +203,10 @@ class ViewPictures:
     def _frames_facts(self, view: int) -> dict[str, object]:
         crop, times = self._views[view].crop, self._views[view].times_seconds
         box = _rounded((crop.left, crop.top, crop.width, crop.height))
-        return {"size": self._settings.video.crop_size, "times": _rounded(times), "crop": box, **self._decoder_fact}
+        facts = {"size": self._settings.video.crop_size, "times": _rounded(times), "crop": box, **self._decoder_fact}
+        if self._settings.interpolation != "bicubic":
+            facts["interpolation"] = self._settings.interpolation
+        return facts
 
     def _frozen_facts(self, view: int, embed: FrameEmbedder) -> dict[str, object]:
         looked_at, crop = self._views[view], self._views[view].crop

@@ -80,6 +80,7 @@ class ClipReader:
             crop_area=video.crop_area,
             crop_fraction=video.crop_size / video.short_side,
             flip_probability=video.flip_probability,
+            resize=pictures.resize,
         )
 
     def training_clip(self, record: Record, epoch: int, seed: int, opened: Opened | None = None) -> Clip:

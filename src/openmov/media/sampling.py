@@ -9,11 +9,17 @@ networks.
 import hashlib
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Float64
 
 _NUM_TRIES = 10
+
+Resize = Literal["shortest", "squash", "longest"]
+"""What becomes of a picture that is not square on its way to a square input: `shortest` keeps its shape and crops the
+long side; `squash` brings both sides to the input's and distorts it; `longest` keeps its shape and pads the short side
+with black."""
 
 
 @dataclass(frozen=True)
@@ -32,11 +38,16 @@ class ViewSettings:
     """Side of a test crop as a part of the picture's short side."""
     flip_probability: float = 0.5
     """How often a training view is mirrored; 0 where class names say left or right."""
+    resize: Resize = "shortest"
+    """How the backbone was trained to see pictures that are not square."""
 
 
 @dataclass(frozen=True)
 class Crop:
-    """A rectangle in fractions of the picture (0 left and top, 1 right and bottom), perhaps mirrored."""
+    """A rectangle in fractions of the picture (0 left and top, 1 right and bottom), perhaps mirrored.
+
+    It may reach beyond the picture, where a square is wanted that holds all of it: there it is black.
+    """
 
     left: float
     """Its left edge, a part of the picture's width."""
@@ -50,7 +61,12 @@ class Crop:
     """Mirrored left to right after cutting."""
 
     def box(self, width: int, height: int) -> tuple[int, int, int, int]:
-        """(left, top, width, height) in whole pixels of a picture of that size; inside it and never empty."""
+        """(left, top, width, height) in whole pixels of a picture of that size; never empty, and inside the picture
+        unless the crop reaches beyond it.
+        """
+        if self.width > 1 or self.height > 1:
+            left, top = round(self.left * width), round(self.top * height)
+            return left, top, max(round(self.width * width), 1), max(round(self.height * height), 1)
         box_width = min(max(round(self.width * width), 1), width)
         box_height = min(max(round(self.height * height), 1), height)
         left = min(round(self.left * width), width - box_width)
@@ -149,13 +165,19 @@ def random_resized_crop(
     return Crop(left / width, top / height, crop_width / width, crop_height / height, flip)
 
 
-def evaluation_crops(num_crops: int, width: int, height: int, crop_fraction: float = 224 / 256) -> tuple[Crop, ...]:
+def evaluation_crops(
+    num_crops: int, width: int, height: int, crop_fraction: float = 224 / 256, resize: Resize = "shortest"
+) -> tuple[Crop, ...]:
     """Squares of `crop_fraction` of the short side: at the centre, or at both ends and the centre of the long side.
 
-    `num_crops` is 1 or 3, else ValueError. The view geometry of ViViT (section 4.1 of the paper).
+    `num_crops` is 1 or 3, else ValueError. The view geometry of ViViT (section 4.1 of the paper). Where the picture is
+    squashed or padded to a square, one crop is that square, as the backbone was trained; three are `crop_fraction` of
+    it on both sides, at both ends and the centre of the picture's long side.
     """
     if num_crops not in (1, 3):
         raise ValueError(f"num_crops is {num_crops}, not 1 or 3")
+    if resize != "shortest":
+        return _crops_of_square(num_crops, width, height, crop_fraction, resize)
     side = crop_fraction * min(width, height)
     along = (0.5,) if num_crops == 1 else (0.0, 0.5, 1.0)
     places = [(place, 0.5) if width >= height else (0.5, place) for place in along]
@@ -173,6 +195,8 @@ def training_view(
     """
     generator = seeded_generator("training view", video_id, seed)
     position = random_position(generator)
+    if settings.resize == "squash":  # drawn in the squashed picture, which is square
+        size = (1, 1)
     crop = random_resized_crop(generator, *size, settings.crop_area, settings.crop_aspect, settings.flip_probability)
     return View(0, _times(span_seconds, settings, position), crop)
 
@@ -185,10 +209,28 @@ def evaluation_views(
     settings: ViewSettings = ViewSettings(),
 ) -> tuple[View, ...]:
     """`num_clips` x `num_crops` views, all crops of the first clip first."""
-    crops = evaluation_crops(num_crops, *size, settings.crop_fraction)
+    crops = evaluation_crops(num_crops, *size, settings.crop_fraction, settings.resize)
     clips = [_times(span_seconds, settings, position) for position in evaluation_positions(num_clips)]
     pairs = [(times, crop) for times in clips for crop in crops]
     return tuple(View(index, *pair) for index, pair in enumerate(pairs))
+
+
+def _crops_of_square(num_crops: int, width: int, height: int, fraction: float, resize: Resize) -> tuple[Crop, ...]:
+    """Of the whole picture squashed to a square, or of the square that holds it, centred."""
+    long = max(width, height)
+    square_width, square_height = (1.0, 1.0) if resize == "squash" else (long / width, long / height)
+    if num_crops == 1:
+        return (Crop((1 - square_width) / 2, (1 - square_height) / 2, square_width, square_height),)
+    places = [(place, 0.5) if width >= height else (0.5, place) for place in (0.0, 0.5, 1.0)]
+    size = (fraction * square_width, fraction * square_height)
+    return tuple(
+        Crop(
+            (1 - square_width) / 2 + x * (square_width - size[0]),
+            (1 - square_height) / 2 + y * (square_height - size[1]),
+            *size,
+        )
+        for x, y in places
+    )
 
 
 def _times(span_seconds: tuple[float, float], settings: ViewSettings, position: float) -> tuple[float, ...]:

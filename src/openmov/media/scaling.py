@@ -4,11 +4,16 @@ Both are PIL's resizing, antialiased, on 8 bits. They are applied to each pictur
 is held of a video does not grow with its resolution. Knows nothing of files and of what the pictures are for.
 """
 
+from typing import Literal
+
 import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 
 from openmov.media.sampling import Crop
+
+Interpolation = Literal["bicubic", "bilinear", "lanczos", "nearest"]
+"""How pixels of RGB pictures are resampled: PIL's filter of that name, antialiased."""
 
 _LUMA = (9798, 19235, 3735)
 """Rec. 601 luma in units of 2^-15, as OpenCV's RGB2GRAY has it."""
@@ -20,13 +25,35 @@ def crop_box(crop: Crop, height: int, width: int) -> tuple[int, int, int, int]:
     return left, top, left + box_width, top + box_height
 
 
-def cut_out(image: UInt8[np.ndarray, "height width 3"], crop: Crop, size: int) -> UInt8[np.ndarray, "size size 3"]:
-    """The region `crop`, resized to size x size (bicubic) and not mirrored.
+def cut_out(
+    image: UInt8[np.ndarray, "height width 3"], crop: Crop, size: int, interpolation: Interpolation = "bicubic"
+) -> UInt8[np.ndarray, "size size 3"]:
+    """The region `crop`, resized to size x size and not mirrored; black beyond the picture.
 
-    Equal to PIL's `Image.resize((size, size), BICUBIC, box=crop_box(...))`: the aspect is that of the crop, not kept.
+    Equal to PIL's `Image.resize((size, size), ..., box=crop_box(...))`: the aspect is that of the crop, not kept.
     """
-    box = crop_box(crop, image.shape[0], image.shape[1])
-    return np.asarray(Image.fromarray(image).resize((size, size), Image.Resampling.BICUBIC, box=box))
+    box, chosen = crop_box(crop, image.shape[0], image.shape[1]), Image.Resampling[interpolation.upper()]
+    return np.asarray(resize_box(Image.fromarray(image), box, size, chosen))
+
+
+def resize_box(
+    image: Image.Image, box: tuple[int, int, int, int], size: int, resampling: Image.Resampling
+) -> Image.Image:
+    """A box (left, top, right, bottom) of the picture, resized to size x size; 0 where it reaches beyond the picture.
+
+    What is inside is resized by itself, and nothing of the 0 around it gets into its border.
+    """
+    left, top, right, bottom = box
+    inside = (max(left, 0), max(top, 0), min(right, image.width), min(bottom, image.height))
+    if inside == box:
+        return image.resize((size, size), resampling, box=box)
+    across, down = size / (right - left), size / (bottom - top)
+    first = round((inside[0] - left) * across), round((inside[1] - top) * down)
+    last = round((inside[2] - left) * across), round((inside[3] - top) * down)
+    part = image.resize((max(last[0] - first[0], 1), max(last[1] - first[1], 1)), resampling, box=inside)
+    canvas = Image.new(image.mode, (size, size))
+    canvas.paste(part, first)
+    return canvas
 
 
 def grey(images: UInt8[np.ndarray, "*time height width 3"]) -> UInt8[np.ndarray, "*time height width"]:

@@ -22,7 +22,7 @@ from torch import Tensor
 from openmov.config.schema import FlowConfig
 from openmov.media.decode import FramePairs, GreyPairs
 from openmov.media.sampling import Crop
-from openmov.media.scaling import crop_box, working_grey
+from openmov.media.scaling import crop_box, resize_box, working_grey
 from openmov.media.scaling import working_size as working_size
 from openmov.modalities.dis import dis
 from openmov.modalities.rgb import normalise
@@ -141,6 +141,6 @@ def _crop_planes(
     planes = np.empty((len(flow), 2, size, size), np.float32)
     for target, field in zip(planes, flow, strict=True):
         for channel in (0, 1):
-            plane = np.ascontiguousarray(field[..., channel])
-            target[channel] = np.asarray(Image.fromarray(plane).resize((size, size), Image.Resampling.BICUBIC, box=box))
+            plane = Image.fromarray(np.ascontiguousarray(field[..., channel]))
+            target[channel] = np.asarray(resize_box(plane, box, size, Image.Resampling.BICUBIC))
     return torch.from_numpy(planes)

@@ -2,7 +2,7 @@
 
 import subprocess
 import sys
-from dataclasses import astuple
+from dataclasses import astuple, replace
 
 import numpy as np
 import pytest
@@ -143,3 +143,41 @@ def test_evaluation_views_go_clip_by_clip() -> None:
     assert [view.times_seconds[0] for view in views[::3]] == pytest.approx([0.0, 3.0, 6.0, 9.0])
     assert views[0].times_seconds == views[2].times_seconds
     assert [view.crop.left for view in views[:3]] == pytest.approx([0.0, 112.5 / 400, 225 / 400])
+
+
+@pytest.mark.parametrize("size", [(400, 200), (90, 160), (64, 64)])
+def test_a_backbone_of_squashed_pictures_sees_the_whole_one(size: tuple[int, int]) -> None:
+    (crop,) = evaluation_crops(1, *size, 224 / 256, "squash")
+    assert crop == Crop(0.0, 0.0, 1.0, 1.0)
+    assert crop.box(*size) == (0, 0, *size)
+
+
+def test_three_crops_of_a_squashed_picture_go_along_its_long_side() -> None:
+    """Of 256 x 256 squashed pixels each is 224 x 224."""
+    crops = evaluation_crops(3, 400, 200, 224 / 256, "squash")
+    assert [(crop.left, crop.top, crop.width, crop.height) for crop in crops] == [
+        (0.0, 0.0625, 0.875, 0.875),
+        (0.0625, 0.0625, 0.875, 0.875),
+        (0.125, 0.0625, 0.875, 0.875),
+    ]
+
+
+def test_a_padded_picture_is_a_square_that_holds_it_in_its_middle() -> None:
+    (crop,) = evaluation_crops(1, 400, 200, 224 / 256, "longest")
+    assert crop == Crop(0.0, -0.5, 1.0, 2.0)
+    assert crop.box(400, 200) == (0, -100, 400, 400)
+    first, middle, last = evaluation_crops(3, 200, 400, 0.5, "longest")
+    assert [crop.box(200, 400) for crop in (first, middle, last)] == [
+        (0, 0, 200, 200), (0, 100, 200, 200), (0, 200, 200, 200)
+    ]  # fmt: skip
+
+
+def test_training_crops_of_squashed_pictures_have_their_shape_there() -> None:
+    """An allowed aspect is one in the square that a 4:1 picture was squashed to; otherwise one in its own pixels."""
+    squashed = ViewSettings(resize="squash", crop_aspect=(1.0, 1.0), crop_area=(0.2, 0.3))
+    for seed in range(20):
+        crop = training_view("v", seed, (0.0, 9.0), (400, 100), squashed).crop
+        assert crop.width == pytest.approx(crop.height)
+        assert 0.2 <= crop.width * crop.height <= 0.3
+        plain = training_view("v", seed, (0.0, 9.0), (400, 100), replace(squashed, resize="shortest")).crop
+        assert 4 * plain.width == pytest.approx(plain.height)

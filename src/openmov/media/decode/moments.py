@@ -16,7 +16,7 @@ from openmov.media.decode.frames import Missing, ascending
 from openmov.media.decode.source import decode_errors
 from openmov.media.decode.walk import Found, WalkingReader
 from openmov.media.sampling import Crop
-from openmov.media.scaling import cut_out, working_grey
+from openmov.media.scaling import Interpolation, cut_out, working_grey
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,8 @@ class Sizes:
     """Short side of the grey pairs for optical flow; None for no pairs."""
     min_gap_seconds: float = 1 / 50
     """A picture's successor is at least so much later."""
+    interpolation: Interpolation = "bicubic"
+    """How crops are resampled."""
 
 
 @dataclass(frozen=True)
@@ -107,14 +109,14 @@ class _Filled:
     """The pictures of one moment, put into their places as they come."""
 
     def __init__(self, moment: Moment, sizes: Sizes) -> None:
-        self._crops_wanted, self._size, self._count = moment.crops, sizes.crop_size, len(moment.times_seconds)
+        self._crops_wanted, self._sizes, self._count = moment.crops, sizes, len(moment.times_seconds)
         side = sizes.crop_size
         self._crops = np.empty((len(moment.crops), len(moment.times_seconds), side, side, 3), np.uint8)
         self._pairs: GreyPairs | None = None
 
     def put(self, row: int, found: Found, pair: tuple[_Grey, _Grey] | None) -> None:
         for crop, place in zip(self._crops_wanted, self._crops, strict=True):
-            place[row] = cut_out(found.shown.image, crop, self._size)
+            place[row] = cut_out(found.shown.image, crop, self._sizes.crop_size, self._sizes.interpolation)
         if pair is not None:
             if self._pairs is None:
                 shape = (self._count, *pair[0].shape)

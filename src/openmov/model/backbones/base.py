@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from openmov.model.backbones.preprocessing import Preprocessing
 from openmov.model.backbones.source import ModelSource
 
 
@@ -140,6 +141,11 @@ class Backbone(Protocol):
     @property
     def std(self) -> tuple[float, float, float]:
         """Divided by after the mean."""
+        ...
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        """What a picture goes through before the encoder: `mean` and `std`, and how it becomes a square."""
         ...
 
     @property

@@ -56,8 +56,8 @@ class CLIPBackbone:
         self.family = _FAMILIES[model.config.model_type]
         self.name = name
         self.identity = identity
-        self.mean = preprocessing.mean
-        self.std = preprocessing.std
+        self.preprocessing = preprocessing
+        self.mean, self.std = preprocessing.mean, preprocessing.std
 
     @classmethod
     def load(cls, name: str, contents: ModelContents | None = None) -> "CLIPBackbone":

@@ -21,6 +21,7 @@ from openmov.model.backbones.base import ImageEncoder
 from openmov.model.backbones.conse_names import read_name_vectors
 from openmov.model.backbones.efficientnet_lite import EfficientNetLite2, fold_norms
 from openmov.model.backbones.minilm import CONTRASTIVE_TEMPERATURE, DIM, MiniLM
+from openmov.model.backbones.preprocessing import Preprocessing
 from openmov.model.backbones.source import source_of
 
 KEPT_CLASSES = 10
@@ -97,6 +98,7 @@ class ConSEBackbone:
     patch_size = 1
     mean = (_MEAN, _MEAN, _MEAN)
     std = (_STD, _STD, _STD)
+    preprocessing = Preprocessing(mean, std)
     temperature = CONTRASTIVE_TEMPERATURE
     """Its sentence encoder's; the classifier never met a sentence."""
     tau_x = CONTRASTIVE_TEMPERATURE

@@ -9,16 +9,15 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from openmov.errors import BackboneError
+from openmov.media.sampling import Resize
+from openmov.media.scaling import Interpolation
 from openmov.model.backbones.contents import ModelContents, read_json
 
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
-
-Resize = Literal["shortest", "squash", "longest"]
-Interpolation = Literal["bicubic", "bilinear", "lanczos", "nearest"]
 
 _PIL_FILTERS: dict[int, Interpolation] = {0: "nearest", 1: "lanczos", 2: "bilinear", 3: "bicubic"}
 """`resample` of transformers' image processors is PIL's number."""
@@ -34,10 +33,9 @@ class Preprocessing:
     std: tuple[float, float, float] = CLIP_STD
     """Divided by after the mean."""
     resize: Resize = "shortest"
-    """What becomes of a picture that is not square: `shortest` brings the short side to the input's and crops the long
-    one, `squash` brings both sides to it, `longest` brings the long side to it and pads the short one with black."""
+    """What becomes of a picture that is not square."""
     interpolation: Interpolation = "bicubic"
-    """How pixels are resampled, antialiased, as PIL's filter of that name."""
+    """How pixels are resampled."""
 
 
 def read_preprocessing(name: str, contents: ModelContents, default: Preprocessing = Preprocessing()) -> Preprocessing:

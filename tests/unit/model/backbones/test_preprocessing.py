@@ -3,8 +3,9 @@ from pathlib import Path
 
 import pytest
 
+from openmov.errors import BackboneError
 from openmov.model.backbones.contents import ModelContents
-from openmov.model.backbones.preprocessing import CLIP_MEAN, CLIP_STD, read_preprocessing
+from openmov.model.backbones.preprocessing import CLIP_MEAN, CLIP_STD, Preprocessing, read_preprocessing
 
 
 def contents(folder: Path, config: dict[str, object] | None = None) -> ModelContents:
@@ -29,3 +30,47 @@ def test_preprocessing_is_read_from_either_file(
     found = read_preprocessing("clip", contents(tmp_path))
     assert found.mean == mean
     assert found.std == std
+
+
+@pytest.mark.parametrize(
+    ("processor", "resize", "interpolation"),
+    [
+        ({}, "shortest", "bicubic"),
+        ({"size": 224}, "shortest", "bicubic"),
+        ({"size": {"shortest_edge": 224}, "do_center_crop": True, "resample": 3}, "shortest", "bicubic"),
+        ({"size": {"height": 224, "width": 224}, "resample": 2}, "squash", "bilinear"),
+        ({"size": {"longest_edge": 224}}, "longest", "bicubic"),
+    ],
+)
+def test_how_an_image_processor_makes_a_square(
+    tmp_path: Path, processor: dict[str, object], resize: str, interpolation: str
+) -> None:
+    (tmp_path / "preprocessor_config.json").write_text(json.dumps(processor))
+    found = read_preprocessing("clip", contents(tmp_path))
+    assert (found.resize, found.interpolation) == (resize, interpolation)
+
+
+@pytest.mark.parametrize(
+    ("config", "expected"),
+    [
+        ({}, Preprocessing()),
+        ({"mean": [0.1, 0.2, 0.3], "std": 0.5}, Preprocessing((0.1, 0.2, 0.3), (0.5, 0.5, 0.5))),
+        (
+            {"resize_mode": "squash", "interpolation": "bilinear"},
+            Preprocessing(resize="squash", interpolation="bilinear"),
+        ),
+        ({"resize_mode": "longest", "interpolation": "random"}, Preprocessing(resize="longest")),
+        ({"resize_mode": None, "mean": None}, Preprocessing()),
+    ],
+)
+def test_open_clips_preprocessing(tmp_path: Path, config: dict[str, object], expected: Preprocessing) -> None:
+    """What it leaves out is CLIP's, as in open_clip's PreprocessCfg."""
+    assert read_preprocessing("it", contents(tmp_path, {"preprocess_cfg": config})) == expected
+
+
+def test_what_is_not_known_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BackboneError, match="asks for resize_mode 'stretch' with 'bicubic', which is not known"):
+        read_preprocessing("it", contents(tmp_path, {"preprocess_cfg": {"resize_mode": "stretch"}}))
+    (tmp_path / "preprocessor_config.json").write_text('{"resample": 5}')
+    with pytest.raises(BackboneError, match="resamples pictures by PIL's filter 5"):
+        read_preprocessing("it", contents(tmp_path))
