@@ -17,6 +17,8 @@ every other exception is a bug of ours and exits with 1.
 
 from pathlib import Path
 
+from openmov.printable import printable
+
 
 class OpenMovError(Exception):
     """`where: what; mend` in one line."""
@@ -28,11 +30,16 @@ class OpenMovError(Exception):
         """What is wrong with it."""
         self.mend = mend
         """What the user can do about it."""
-        line = f"{self.where}: {what}" if self.where else what
-        super().__init__(" ".join((f"{line}; {mend}" if mend else line).split()))
+        line = f"{printable(where)}: {_one_line(what)}" if self.where else _one_line(what)
+        super().__init__(f"{line}; {_one_line(mend)}" if mend else line)
 
     def __reduce__(self) -> tuple[type["OpenMovError"], tuple[str, str, str]]:
         return type(self), (self.where, self.what, self.mend)
+
+
+def _one_line(text: str) -> str:
+    """Messages of other libraries come in several lines; names in them may hold what a terminal obeys."""
+    return printable(" ".join(text.split()))
 
 
 class DecodeError(OpenMovError):

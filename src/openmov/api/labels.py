@@ -1,10 +1,11 @@
 """Which names `predict` chooses among: typed, from a file, or those of a well-known data set."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from openmov.errors import VocabularyError
+from openmov.text.class_lists import LIST_SUFFIXES
 from openmov.text.label_sets import LABEL_SETS, load_label_set
 from openmov.text.labels import parse_labels, refuse_twins
 from openmov.text.vocabulary import load_vocabulary
@@ -13,10 +14,12 @@ ONE_LABEL = "there is one label only: its probability is 1 whatever a video show
 """Said where it is so: the answer is right, and worth nothing."""
 
 
-def choose_labels(labels: str | Sequence[str] | None, vocabulary: str | None) -> tuple[str, ...]:
+def choose_labels(
+    labels: str | Sequence[str] | None, vocabulary: str | None, say: Callable[[str], None] | None = None
+) -> tuple[str, ...]:
     """The names, of which exactly one source is given: `labels` (see `labels_of`), or a bundled `vocabulary`.
 
-    Raises VocabularyError.
+    `say` is told what was understood of a file. Raises VocabularyError.
     """
     if labels is not None and vocabulary is not None:
         raise VocabularyError("labels", "--labels and --vocabulary are both given", "leave one of them out")
@@ -25,16 +28,16 @@ def choose_labels(labels: str | Sequence[str] | None, vocabulary: str | None) ->
     if labels is None:
         mend = f'give --labels "a, b", --labels names.txt, or --vocabulary with one of {", ".join(LABEL_SETS)}'
         raise VocabularyError("labels", "none are given", mend)
-    names = labels_of(labels) if isinstance(labels, str) else tuple(labels)
+    names = labels_of(labels, say) if isinstance(labels, str) else tuple(labels)
     refuse_twins(names)
     return names
 
 
-def labels_of(text: str) -> tuple[str, ...]:
-    """Names separated by commas, or the lines of a text file of that name. Raises VocabularyError."""
+def labels_of(text: str, say: Callable[[str], None] | None = None) -> tuple[str, ...]:
+    """Names separated by commas, or those of a file of that name (`text.class_lists`). Raises VocabularyError."""
     path = Path(text)
-    if path.suffix in (".txt", ".json") or _is_file(path):
-        return load_vocabulary(path).names
+    if (path.suffix.lower() in LIST_SUFFIXES and "\n" not in text and "," not in text) or _is_there(path):
+        return load_vocabulary(path, say).names
     return parse_labels(text)
 
 
@@ -43,8 +46,8 @@ def notes_on(labels: Sequence[str]) -> tuple[str, ...]:
     return (ONE_LABEL,) if len(labels) == 1 else ()
 
 
-def _is_file(path: Path) -> bool:
+def _is_there(path: Path) -> bool:
     """False also for a text that cannot be a path: a long list of names is too long for one."""
     with suppress(OSError, ValueError):
-        return path.is_file()
+        return path.exists() and (not path.is_dir() or "/" in str(path))
     return False

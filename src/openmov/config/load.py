@@ -18,8 +18,11 @@ from pydantic import BaseModel, ValidationError
 
 from openmov.config.faults import describe
 from openmov.config.schema import Recipe
-from openmov.errors import RecipeError
+from openmov.documents import MEGABYTE, DocumentError, read_text
+from openmov.errors import OpenMovError, RecipeError
 
+_LARGEST_BYTES = MEGABYTE
+"""A recipe has a few kilobytes."""
 _TAG = "tag:yaml.org,2002:"
 _FLOAT = re.compile(
     r"^(?:[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$"
@@ -107,8 +110,10 @@ def _read(name_or_path: str | Path) -> tuple[str, str]:
     if not path.exists():
         raise _no_such_recipe(name)
     try:
-        return name, path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
+        return name, read_text(path, _LARGEST_BYTES)
+    except DocumentError as error:
+        raise RecipeError(name, error.what, error.hint or "give a YAML file") from error
+    except OSError as error:
         raise RecipeError(name, f"cannot be read ({type(error).__name__})", "give a YAML file in UTF-8") from error
 
 
@@ -120,13 +125,18 @@ def _no_such_recipe(name: str) -> RecipeError:
 
 
 def _parse(where: str, text: str) -> dict[Hashable, Any]:
-    try:
-        tree = _load_yaml(text)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: a tag such as !!int on a word
-        raise RecipeError(where, f"is no YAML ({_first_fault(error)})", "mend that line") from error
+    tree = parse_yaml(where, text)
     if not isinstance(tree, dict):
         raise RecipeError(where, "holds no fields", "openmov recipe kinetics700 prints a whole one to start from")
     return cast(dict[Hashable, Any], tree)
+
+
+def parse_yaml(where: str | Path, text: str, error_class: type[OpenMovError] = RecipeError) -> object:
+    """Plain values of a YAML document, as recipes have them: no code, no key twice. Raises `error_class`."""
+    try:
+        return _load_yaml(text)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: a tag such as !!int on a word
+        raise error_class(where, f"is not YAML ({_first_fault(error)})", "correct that line") from error
 
 
 def _load_yaml(text: str) -> object:

@@ -20,6 +20,8 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
+from openmov.printable import printable
+
 
 @contextmanager
 def progress_bar(title: str, total: int, *, shown: bool = True) -> Iterator[Callable[[int], None]]:
@@ -68,11 +70,11 @@ def download_bar(title: str, total_bytes: int) -> Iterator[Callable[[int], None]
 
 def warn(line: str) -> None:
     """One line on stderr, whoever reads it: what a user should know, and need not act upon."""
-    Console(stderr=True, highlight=False).print(f"openmov: {line}", soft_wrap=True, markup=False)
+    Console(stderr=True, highlight=False).print(f"openmov: {printable(line)}", soft_wrap=True, markup=False)
 
 
 def remark(line: str) -> None:
     """One line on stderr for someone who waits; none where stderr is no terminal."""
     console = Console(stderr=True, highlight=False)
     if console.is_terminal:
-        console.print(line, soft_wrap=True)
+        console.print(printable(line), soft_wrap=True, markup=False)

@@ -6,14 +6,18 @@ one plain sentence (`video`, and `person` for what people do), and the bare name
 
 import difflib
 import json
+import os
 from functools import cache
 from importlib import resources
 from pathlib import Path
 
-from openmov.errors import VocabularyError
+from openmov.documents import MEGABYTE, DocumentError, read_text
+from openmov.errors import OpenMovError, VocabularyError
 
 SLOT = "{}"
 """Where the class name goes: exactly once in every template."""
+_LARGEST_BYTES = MEGABYTE
+_MOST_TEMPLATES = 2000
 
 
 def load_prompts(name_or_path: str) -> tuple[str, ...]:
@@ -25,9 +29,20 @@ def load_prompts(name_or_path: str) -> tuple[str, ...]:
     if name_or_path in sets:
         return sets[name_or_path]
     path = Path(name_or_path)
-    if not path.exists():
+    if not os.path.exists(name_or_path):  # noqa: PTH110 (false, not an error, for a name too long)
         raise _no_such_set(name_or_path, tuple(sets))
     return _from_file(path)
+
+
+def require_bundled(name: str, where: str | Path, error_class: type[OpenMovError] = VocabularyError) -> str:
+    """The name of a bundled set as it is; what comes from elsewhere may not name a file of this machine.
+
+    Raises `error_class`, which does not look whether there is such a file.
+    """
+    if name not in _bundled():
+        what = f"names the prompts {name[:60]!r}, which is not a bundled set"
+        raise error_class(where, what, f"bundled are {', '.join(_bundled())}; choose one with --prompts")
+    return name
 
 
 def bundled_prompts() -> tuple[str, ...]:
@@ -54,14 +69,19 @@ def _no_such_set(name: str, bundled: tuple[str, ...]) -> VocabularyError:
 
 def _from_file(path: Path) -> tuple[str, ...]:
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
+        lines = read_text(path, _LARGEST_BYTES).splitlines()
+    except DocumentError as error:
+        raise VocabularyError(path, error.what, error.hint or "give a text file with one template a line") from error
+    except (OSError, ValueError) as error:
         raise VocabularyError(path, f"cannot be read ({type(error).__name__})", "give a text file in UTF-8") from error
     numbered = [(number, line.strip()) for number, line in enumerate(lines, start=1)]
-    numbered = [(number, line) for number, line in numbered if line and not line.startswith("#")]
+    numbered = [(number, line) for number, line in numbered if line and (not line.startswith("#") or SLOT in line)]
+    if len(numbered) > _MOST_TEMPLATES:
+        what = f"holds {len(numbered):,} lines, more than a set of templates can have ({_MOST_TEMPLATES:,})"
+        raise VocabularyError(path, what, "give one template a line")
     for number, line in numbered:
         if line.count(SLOT) != 1:
-            what = f"line {number} ({line!r}) holds {SLOT} {line.count(SLOT)} times"
+            what = f"line {number} ({line[:60]!r}) holds {SLOT} {line.count(SLOT)} times"
             raise VocabularyError(path, what, "write it once, where the class name goes")
     if not numbered:
         raise VocabularyError(path, "holds no template", "write one a line, such as: a video of {}.")

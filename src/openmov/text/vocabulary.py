@@ -8,12 +8,15 @@ import difflib
 import hashlib
 import json
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from openmov.documents import DocumentError, parse_json
 from openmov.errors import VocabularyError
-from openmov.text.labels import read_labels, read_names
+from openmov.text.class_lists import class_list_of, class_list_of_json, read_list_text
+from openmov.text.labels import tidy
 
 Protocol = Literal["base", "novel", "generalised"]
 """Which classes are the possible answers: the base ones, the novel ones, or all (appendix C)."""
@@ -69,6 +72,10 @@ def _refuse_faults(base: tuple[str, ...], novel: tuple[str, ...]) -> None:
     for name in base + novel:
         if not any(letter.isalnum() for letter in name):
             raise VocabularyError("vocabulary", f"{name!r} is no class name", "write it in plain words")
+        if any("\ud800" <= letter <= "\udfff" for letter in name):
+            raise VocabularyError(
+                "vocabulary", f"{name!r} is not UTF-8, or holds half a character", "write it in UTF-8"
+            )
         if name != name.strip():
             raise VocabularyError("vocabulary", f"{name!r} begins or ends with a space", "drop the space")
     both = sorted(set(base) & set(novel))
@@ -82,6 +89,12 @@ def _refuse_faults(base: tuple[str, ...], novel: tuple[str, ...]) -> None:
             )
 
 
+def _refuse_half_characters(where: str | Path, name: str) -> None:
+    """JSON may write them (\\ud800), and bytes that are not UTF-8 come from a command line as such."""
+    if any("\ud800" <= letter <= "\udfff" for letter in name):
+        raise VocabularyError(where, f"{name!r} is not UTF-8, or holds half a character", "write it in UTF-8")
+
+
 def _shown(names: list[str]) -> str:
     return ", ".join(repr(name) for name in names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
@@ -91,16 +104,40 @@ def names_sha256(base: tuple[str, ...], novel: tuple[str, ...]) -> str:
     return hashlib.sha256(json.dumps([base, novel], ensure_ascii=False).encode()).hexdigest()
 
 
-def load_vocabulary(path: Path) -> Vocabulary:
-    """Reads a vocabulary: JSON `{"base": [...], "novel": [...], "prompts": "kinetics700"}`, or a text file of names.
+def load_vocabulary(path: Path, say: Callable[[str], None] | None = None) -> Vocabulary:
+    """Reads a vocabulary: JSON `{"base": [...], "novel": [...], "prompts": "kinetics700"}`, or any list of names.
 
-    A text file (`read_labels`) gives novel classes only: nothing was trained on them.
-    A `sha256` beside the names must be theirs; other keys (the seed of a split, say) are for people.
+    A list (`class_lists`) gives novel classes only: nothing was trained on them; `say` is told what was understood of
+    it. A `sha256` beside the names must be theirs; other keys (the seed of a split, say) are for people.
     Raises VocabularyError.
     """
-    if path.suffix == ".json":
-        return _from_json(path, read_names(path))
-    return _built(path, (), read_labels(path))
+    text, encoding = read_list_text(path)
+    if path.suffix.lower() == ".json":
+        value = _parsed(path, text)
+        if isinstance(value, dict) and (not value or _is_vocabulary(path, value)):
+            return _from_fields(path, value)
+        listed = class_list_of_json(path, value)
+    else:
+        listed = class_list_of(path, text, encoding)
+    if say is not None and listed.understood:
+        say(f"{path}: {listed.understood}")
+    return _built(path, (), listed.names)
+
+
+def _parsed(path: Path, text: str) -> object:
+    try:
+        return parse_json(text)
+    except DocumentError as error:
+        raise VocabularyError(path, error.what, "correct the file, or write it anew with openmov split") from error
+
+
+def _is_vocabulary(path: Path, fields: dict[str, object]) -> bool:
+    """Whether an object names roles, or seems to. Raises VocabularyError for a misspelt one."""
+    if "base" in fields or "novel" in fields or "prompts" in fields:
+        return True
+    if all(isinstance(value, list) for value in fields.values()):
+        _refuse_misspelt(path, fields)
+    return False
 
 
 def _built(path: Path, base: tuple[str, ...], novel: tuple[str, ...], prompts: str = "kinetics700") -> Vocabulary:
@@ -111,24 +148,16 @@ def _built(path: Path, base: tuple[str, ...], novel: tuple[str, ...], prompts: s
         raise VocabularyError(path, error.what, error.mend) from error
 
 
-def _from_json(path: Path, text: str) -> Vocabulary:
-    try:
-        fields = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise VocabularyError(
-            path, f"is no JSON (line {error.lineno})", "mend the file, or write it anew with openmov split"
-        ) from error
-    if not isinstance(fields, dict):
-        raise VocabularyError(path, "is no JSON object", 'write {"base": [...], "novel": [...]}')
+def _from_fields(path: Path, fields: dict[str, object]) -> Vocabulary:
     _refuse_misspelt(path, fields)
     base, novel = (_names(path, role, fields.get(role, [])) for role in ("base", "novel"))
     prompts = fields.get("prompts", "kinetics700")
     if not isinstance(prompts, str):
-        raise VocabularyError(path, "'prompts' is no text", "name a bundled set, or a file of templates")
+        raise VocabularyError(path, "'prompts' is not text", "name a bundled set, or a file of templates")
     if fields.get("sha256", names_sha256(base, novel)) != names_sha256(base, novel):
         mend = "write it anew with openmov split, or drop its sha256 if the change is meant"
         raise VocabularyError(path, "its names are not those its sha256 was made of", mend)
-    return _built(path, base, novel, prompts)
+    return _built(path, tuple(map(tidy, base)), tuple(map(tidy, novel)), prompts)
 
 
 def _refuse_misspelt(path: Path, fields: dict[str, object]) -> None:
@@ -143,4 +172,6 @@ def _refuse_misspelt(path: Path, fields: dict[str, object]) -> None:
 def _names(path: Path, role: str, value: object) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
         raise VocabularyError(path, f"{role!r} is no list of names", 'write {"base": [...], "novel": [...]}')
+    for name in value:
+        _refuse_half_characters(path, name)
     return tuple(value)

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from openmov.errors import VocabularyError
-from openmov.text.prompts import bundled_prompts, fill, load_prompts
+from openmov.errors import CheckpointError, VocabularyError
+from openmov.text.prompts import bundled_prompts, fill, load_prompts, require_bundled
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,17 @@ def test_a_misspelt_set_names_the_nearest() -> None:
 
 
 def test_a_folder_and_bytes_are_refused(tmp_path: Path) -> None:
-    (tmp_path / "b.txt").write_bytes(b"\xff\xfe{}")
-    for path in (tmp_path, tmp_path / "b.txt"):
-        with pytest.raises(VocabularyError, match="cannot be read"):
+    (tmp_path / "b.txt").write_bytes(b"a {}\xff")
+    for path, says in ((tmp_path, "is a folder"), (tmp_path / "b.txt", "is not UTF-8"), (Path("/dev/zero"), "device")):
+        with pytest.raises(VocabularyError, match=says):
             load_prompts(str(path))
+
+
+def test_what_comes_from_elsewhere_names_no_file(tmp_path: Path) -> None:
+    secret = tmp_path / "secret.txt"
+    secret.write_text("my token\n")
+    with pytest.raises(CheckpointError) as caught:
+        require_bundled(str(secret), "config.json", CheckpointError)
+    assert "my token" not in str(caught.value)
+    assert "is not a bundled set" in str(caught.value)
+    assert require_bundled("ucf101", "config.json") == "ucf101"

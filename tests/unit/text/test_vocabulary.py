@@ -103,12 +103,13 @@ class TestReading:
         [
             ({"base": ["a"], "novel": ["a"]}, "both base and novel"),
             ({}, "holds no class name"),
-            ([], "is no JSON object"),
-            ("{", "is no JSON (line 1)"),
+            ([], "holds no class name"),
+            ("{", "is not JSON (line 1"),
             ({"base": "archery"}, "'base' is no list of names"),
             ({"novel": ["a", 3]}, "'novel' is no list of names"),
             ({"base": ["a"], "nvoel": ["b"]}, "did you mean 'novel'?"),
-            ({"base": ["a"], "prompts": 3}, "'prompts' is no text"),
+            ({"base": ["a"], "prompts": 3}, "'prompts' is not text"),
+            ({"base": ["a\ud800"]}, "half a character"),
         ],
     )
     def test_refused_json_names_the_file(self, tmp_path: Path, fields: object, says: str) -> None:
@@ -118,13 +119,25 @@ class TestReading:
         assert str(caught.value).startswith(f"{path}: ")
         assert says in str(caught.value)
 
-    @pytest.mark.parametrize("content", [b"\xff\xfe", None])
-    def test_unreadable(self, tmp_path: Path, content: bytes | None) -> None:
+    @pytest.mark.parametrize(("content", "says"), [(b"a\xff\xfe", "is not UTF-8"), (None, "cannot be read")])
+    def test_unreadable(self, tmp_path: Path, content: bytes | None, says: str) -> None:
         path = tmp_path / "classes.txt"
         if content is not None:
             path.write_bytes(content)
-        with pytest.raises(VocabularyError, match="cannot be read"):
+        with pytest.raises(VocabularyError, match=says):
             load_vocabulary(path)
+
+    def test_what_was_understood_of_a_list_is_said(self, tmp_path: Path) -> None:
+        said: list[str] = []
+        path = written(tmp_path, "id,name\n0,archery\n1,biking\n", "classes.csv")
+        assert load_vocabulary(path, said.append).novel == ("archery", "biking")
+        assert said == [f"{path}: 2 names from the column `name`"]
+
+    def test_names_are_composed_and_their_sha256_is_of_what_is_written(self, tmp_path: Path) -> None:
+        decomposed = ("cafe\u0301",)
+        fields = {"base": decomposed, "novel": ["a\u00a0b "], "sha256": names_sha256(decomposed, ("a\u00a0b ",))}
+        vocabulary = load_vocabulary(written(tmp_path, fields))
+        assert (vocabulary.base, vocabulary.novel) == (("caf\u00e9",), ("a b",))
 
     def test_an_empty_list(self, tmp_path: Path) -> None:
         with pytest.raises(VocabularyError, match="holds no class name"):
