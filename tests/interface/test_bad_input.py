@@ -258,10 +258,10 @@ CASES: dict[str, tuple[Callable[[Place], list[str]], str]] = {
     "a label twice but for capitals": (labels("Archery, archery"), "is 'Archery' but for capitals and spaces"),
     "a label of punctuation": (labels("archery, ?!"), "'?!' is no class name"),
     "a label that is too long": (labels("a, " + "very " * 40 + "long"), "tokens"),
-    "a label file of 100 MB": (a_label_file_of_100_mb, "names.txt: is 105 MB, more than a list of names can be"),
+    "a label file of 100 MB": (a_label_file_of_100_mb, "names.txt: is larger than such a file can be (105 MB"),
     "a label file that is no text": (
         lambda p: labels(str(p.file("names.txt", bytes(range(128, 256)))))(p),
-        "names.txt: cannot be read (UnicodeDecodeError)",
+        "names.txt: is not UTF-8 (byte 0",
     ),
     "no labels": (lambda p: ["predict", str(p.world.clip(BASE[0]))], "labels: none are given; give --labels"),
     "labels and a vocabulary": (predicted("--vocabulary", "ucf101"), "--labels and --vocabulary are both given"),

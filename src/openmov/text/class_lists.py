@@ -18,7 +18,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from openmov.config.load import parse_yaml
 from openmov.documents import LARGEST_BYTES, MEGABYTE, DocumentError, decode_text, parse_json, read_document
 from openmov.errors import VocabularyError
 from openmov.text.label_sets import readable
@@ -373,6 +372,8 @@ def _of_jsonl(path: Path, text: str) -> _Found:
 
 
 def _of_yaml(path: Path, text: str) -> _Found:
+    from openmov.config.load import parse_yaml  # the schema of recipes comes with it: half a second
+
     return _of_value(path, parse_yaml(path, text, VocabularyError))
 
 
