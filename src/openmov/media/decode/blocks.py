@@ -1,11 +1,11 @@
 """The decoded sound of a file around a span of time, as mono blocks counted in samples.
 
 The count starts with the stream and goes on from block to block, for time stamps jitter in many files: after a
-search it is taken up again where it would have been had everything been decoded. It resamples nothing.
+search it is taken up again where it would have been had everything been decoded. Time does not run backwards: a stamp
+from before what has been heard already is counted on from. It resamples nothing.
 """
 
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import chain, islice
@@ -15,6 +15,7 @@ import av
 import numpy as np
 from jaxtyping import Float32
 
+from openmov.media.decode.extent import extents
 from openmov.media.decode.source import Source
 
 _PRE_ROLL_SECONDS = 0.5
@@ -22,6 +23,7 @@ _POST_ROLL_SECONDS = 0.05
 _GAP_SECONDS = 0.05  # a smaller difference between time stamps and counted samples is rounding, a larger one a gap
 _JITTER_SECONDS = 0.003
 _NUM_ANCHOR_FRAMES = 8
+_PLANES_PYAV_COUNTS = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,9 +39,10 @@ class Block:
 def sound_blocks(source: Source, start_seconds: float, end_seconds: float) -> Iterator[Block]:
     """The decoded sound from before the span until past it, or from the file's start if it cannot be searched."""
     seek_seconds = start_seconds - _PRE_ROLL_SECONDS
-    if seek_seconds > source.start_seconds(source.audio):
+    searchable = extents(source).searchable
+    if searchable and seek_seconds > source.start_seconds(source.audio):
         boundary = _first_boundary(source)
-        if boundary is not None and _seek(source, seek_seconds):
+        if boundary is not None and source.seek(source.audio, source.timestamp(source.audio, seek_seconds)):
             blocks = _decoded(source, boundary)
             block = next(blocks, None)
             if block is not None and seconds_at(source, block.position, block.rate_hz) <= start_seconds - 0.1:
@@ -66,24 +69,24 @@ def _decoded(source: Source, boundary: int | None = None) -> Iterator[Block]:
     first = list(islice(frames, _NUM_ANCHOR_FRAMES))
     if not first or (boundary is not None and any(frame.pts is None for frame in first)):
         return
-    expected, rate_hz = _anchor(source, first, boundary), first[0].sample_rate
+    expected, rate_hz, mixer = _anchor(source, first, boundary), first[0].sample_rate, _Mixer()
     for frame in chain(first, frames):
         if frame.sample_rate != rate_hz:
             expected = round(Fraction(expected, rate_hz) * frame.sample_rate)
             rate_hz = frame.sample_rate
         stamped = expected if frame.pts is None else _stamped(source, frame)
         # Time stamps jitter; counting goes on unless they say that something is missing.
-        position = expected if abs(stamped - expected) <= _GAP_SECONDS * rate_hz else stamped
-        samples = _mono(frame)
+        position = stamped if stamped - expected > _GAP_SECONDS * rate_hz else expected
+        samples = mixer.mono(frame)
         expected = position + len(samples)
         yield Block(position, samples, rate_hz)
 
 
 def _frames(source: Source) -> Iterator[Any]:
     try:
-        for packet in source.container.demux(source.audio):
+        for packet in source.packets(source.audio):
             try:
-                yield from packet.decode()
+                yield from (frame for frame in packet.decode() if _holds_sound(frame))
             except av.FFmpegError:
                 source.num_damaged_sounds += packet.size > 0  # it leaves a gap, which is silence
     except av.FFmpegError:
@@ -119,8 +122,40 @@ def _first_boundary(source: Source) -> int | None:
     return None if first is None else first.position + len(first.samples)
 
 
+def _holds_sound(frame: Any) -> bool:
+    return bool(frame.samples > 0 and frame.sample_rate > 0 and frame.layout.nb_channels > 0)
+
+
+class _Mixer:
+    """Averages channels, integers scaled to [-1, 1)."""
+
+    def __init__(self) -> None:
+        self._repackers: dict[tuple[str, str, int], av.AudioResampler] = {}
+
+    def mono(self, frame: Any) -> Float32[np.ndarray, "samples"]:
+        return np.concatenate([_mono(piece) for piece in self._readable(frame)])
+
+    def _readable(self, frame: Any) -> list[Any]:
+        """The frame in a form that PyAV can hand over as an array.
+
+        It has no arrays for integers of 64 bits, and of eight planes and more it reads beyond the last (its list of
+        them has no end), which ends the process: these are put side by side by swresample first.
+        """
+        name, planar = frame.format.name, frame.format.is_planar
+        if name.startswith("s64"):
+            target = "dbl"
+        elif planar and frame.layout.nb_channels >= _PLANES_PYAV_COUNTS:
+            target = name.removesuffix("p")
+        else:
+            return [frame]
+        key = (name, frame.layout.name, frame.sample_rate)
+        if key not in self._repackers:
+            self._repackers[key] = av.AudioResampler(format=target, layout=frame.layout, rate=frame.sample_rate)
+        repacked: list[Any] = self._repackers[key].resample(frame)
+        return repacked
+
+
 def _mono(frame: Any) -> Float32[np.ndarray, "samples"]:
-    """Channels averaged, integers scaled to [-1, 1)."""
     array = frame.to_ndarray()
     if not frame.format.is_planar:
         array = array.reshape(-1, frame.layout.nb_channels).T
@@ -133,13 +168,6 @@ def _mono(frame: Any) -> Float32[np.ndarray, "samples"]:
     if not np.isfinite(mean.sum()):  # broken files of floats
         mean = np.nan_to_num(mean)
     return mean.astype(np.float32)
-
-
-def _seek(source: Source, seconds: float) -> bool:
-    with suppress(av.FFmpegError):  # no index: the caller decodes from the start
-        source.container.seek(source.timestamp(source.audio, seconds), stream=source.audio)
-        return True
-    return False
 
 
 def seconds_at(source: Source, position: int, rate_hz: int) -> float:

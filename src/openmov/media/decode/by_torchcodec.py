@@ -100,7 +100,7 @@ class TorchcodecReader(WalkingReader):
         try:
             self._open(path)
         except _UnsuitedError:
-            self.source.close()
+            self.close()
             raise
 
     def _open(self, path: Path) -> None:
@@ -108,6 +108,8 @@ class TorchcodecReader(WalkingReader):
         first = self.peek()
         if first is None or not len(self._stamps):
             raise _UnsuitedError("finds nothing in it")
+        if not self.is_plain:
+            raise _UnsuitedError("would follow its time stamps, which are wrong")
         geometry, stored = first.geometry, (first.frame.width, first.frame.height)
         if geometry != Geometry(*stored) or first.time_seconds > self._stamps[0] + TIME_TOLERANCE_SECONDS:
             raise _UnsuitedError("does not turn, stretch or count its pictures as a player does")
@@ -135,7 +137,7 @@ class TorchcodecReader(WalkingReader):
                 pair = (pictures[number],) * 2
                 if min_gap_seconds is not None:
                     pair = self._pair(number, pictures, min_gap_seconds)
-                yield Found(here, pictures[number], *pair)
+                yield Found(here, pictures[number], *pair, number == len(self._stamps) - 1)
 
     def _pair(self, number: int, known: dict[int, _LazyPicture], min_gap_seconds: float) -> Any:
         def at(other: int) -> _LazyPicture:

@@ -2,15 +2,12 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import av
 
 from openmov.errors import DecodeError
+from openmov.media.decode.extent import CUT_OFF_SECONDS, Extent, Extents, Survey, Tally, extents, survey
 from openmov.media.decode.probe import MediaInfo, VideoStream, probe
-from openmov.media.decode.source import Source
+from openmov.media.decode.source import Source, decode_errors
 
-_CUT_OFF_SECONDS = 0.5
 _VARIABLE_RATE_RATIO = 1.5
 
 
@@ -34,83 +31,49 @@ def check_media(path: Path, *, deep: bool = False) -> MediaCheck:
     """
     try:
         info = probe(path)
-        held = {"video": info.video, "sound": info.audio}
-        tallies = {kind: _tally(path, kind, deep) for kind, stream in held.items() if stream is not None}
+        with Source(path) as source, decode_errors(path):
+            found = extents(source)
+            look = survey(source, deep=deep)
+            has_pictures = source.video is not None
     except DecodeError as error:
         return MediaCheck(None, (error.what,), ())
-    faults = [fault for kind, tally in tallies.items() for fault in _faults(kind, info, tally)]
-    if info.video is None:
-        faults.insert(0, "no pictures")
-    return MediaCheck(info, tuple(faults), tuple(_notes(info, tallies.get("video"))))
-
-
-@dataclass
-class _Tally:
-    """What the packets of one stream say; grows with nothing."""
-
-    end_seconds: float
-    num_damaged: int = 0
-    shortest: int = 0
-    longest: int = 0
-
-    def take_step(self, step: int) -> None:
-        if step > 0:
-            self.shortest = min(self.shortest or step, step)
-            self.longest = max(self.longest, step)
-
-
-def _tally(path: Path, kind: str, deep: bool) -> _Tally:
-    with Source(path) as source:
-        stream = source.video if kind == "video" else source.audio
-        tally = _Tally(source.start_seconds(stream))
-        last: int | None = None
-        try:
-            for packet in source.container.demux(stream):
-                stamp = packet.pts if packet.pts is not None else packet.dts
-                if stamp is not None:
-                    tally.end_seconds = max(tally.end_seconds, source.seconds(stream, stamp + (packet.duration or 0)))
-                if packet.dts is not None and last is not None:
-                    tally.take_step(packet.dts - last)
-                last = packet.dts
-                tally.num_damaged += packet.is_corrupt or (deep and not _decodes(packet))
-        except av.FFmpegError:
-            tally.num_damaged += 1
-    return tally
-
-
-def _decodes(packet: Any) -> bool:
-    try:
-        packet.decode()
-    except av.FFmpegError:
-        return int(packet.size) == 0
-    return True
-
-
-def _faults(kind: str, info: MediaInfo, tally: _Tally) -> list[str]:
-    stream = info.video if kind == "video" else info.audio
-    assert stream is not None
     faults = []
-    counted = info.video.counted_end_seconds if kind == "video" and info.video is not None else None
-    promised = counted or stream.end_seconds
-    if promised - tally.end_seconds > _CUT_OFF_SECONDS:
-        faults.append(f"cut off: its {kind} promises {promised:.1f} s, its data ends at {tally.end_seconds:.1f} s")
+    if info.video is None:
+        faults.append("its pictures cannot be decoded" if has_pictures else "no pictures")
+    if info.video is not None:
+        faults += _faults("video", found.video, look.video)
+    if info.audio is not None:
+        faults += _faults("sound", found.audio, look.audio)
+    return MediaCheck(info, tuple(faults), tuple(_notes(info, found, look)))
+
+
+def _faults(kind: str, extent: Extent | None, tally: Tally) -> list[str]:
+    faults = []
+    promised = None if extent is None else extent.counted_end_seconds or extent.promised_end_seconds
+    ends = tally.end_seconds
+    if promised is not None and ends is not None and promised - ends > CUT_OFF_SECONDS:
+        faults.append(f"cut off: its {kind} promises {promised:.1f} s, its data ends at {ends:.1f} s")
     if tally.num_damaged:
         faults.append(f"{tally.num_damaged} damaged {kind} packet{'s' if tally.num_damaged > 1 else ''}")
     return faults
 
 
-def _notes(info: MediaInfo, video: _Tally | None) -> list[str]:
+def _notes(info: MediaInfo, found: Extents, look: Survey) -> list[str]:
     notes = []
     if info.audio is None:
         notes.append("no sound")
-    if video is not None and video.longest > _VARIABLE_RATE_RATIO * video.shortest:
+    if info.video is not None and look.video.longest_step > _VARIABLE_RATE_RATIO * look.video.shortest_step:
         notes.append("variable frame rate")
     if info.video is not None:
         notes += _geometry_notes(info.video)
         notes += picture_notes(info.video)
     for kind, stream in (("video", info.video), ("sound", info.audio)):
-        if stream is not None and stream.start_seconds > _CUT_OFF_SECONDS:
+        if stream is not None and stream.start_seconds > CUT_OFF_SECONDS:
             notes.append(f"{kind} starts at {stream.start_seconds:.1f} s")
+    if not found.searchable:
+        notes.append("cannot be searched by time: it is read from its start whenever it is looked at")
+    if look.has_more_streams:
+        notes.append("further streams begin in the middle: they are not looked at")
     return notes
 
 
@@ -128,7 +91,7 @@ def _geometry_notes(video: VideoStream) -> list[str]:
 def cut_notes(video: VideoStream) -> list[str]:
     """Says of an AVI file that it holds fewer pictures than its header counts; the other kinds say so when read."""
     counted = video.counted_end_seconds
-    if counted is None or counted - video.end_seconds <= _CUT_OFF_SECONDS:
+    if counted is None or counted - video.end_seconds <= CUT_OFF_SECONDS:
         return []
     return [f"cut off: {counted:.1f} s are promised, its data ends at {video.end_seconds:.1f} s"]
 
@@ -142,4 +105,6 @@ def picture_notes(video: VideoStream) -> list[str]:
         notes.append("interlaced: what moves is combed (ffmpeg -vf bwdif mends it)")
     if video.hdr is not None:
         notes.append(f"HDR ({video.hdr}): shown without tone mapping, so colours look flat")
+    if video.approximated_matrix is not None:
+        notes.append(f"its colour matrix ({video.approximated_matrix}) is not known here: hues are nearly right")
     return notes

@@ -48,7 +48,7 @@ class FrameStream:
         """When it should go, by the header."""
         self._path, self._times, self._min_gap_seconds = path, iter(times_seconds), min_gap_seconds
         self._reader = VideoReader(path)
-        self._planner: VideoReader | None = None
+        self._reached: float | None = None
         self._passed: deque[Picture] = deque(maxlen=LOOK_BACK_PICTURES)
         self._waiting: deque[tuple[Picture, SuccessorSearch | None]] = deque()
         self.promised_seconds = self._reader.promised_end_seconds
@@ -59,9 +59,7 @@ class FrameStream:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._reader.source.close()
-        if self._planner is not None:
-            self._planner.source.close()
+        self._reader.close()
 
     @property
     def num_decoded(self) -> int:
@@ -125,14 +123,11 @@ class FrameStream:
     def _jump_towards(self, target: float | None, picture: Picture | None) -> None:
         """Skips to the last keyframe before a time that is far away; with pairs, to one a second earlier at least."""
         here = self._reader.start_seconds if picture is None else picture.time_seconds
-        if target is None or self._waiting or target - here <= _WORTH_A_JUMP_SECONDS:
+        if target is None or self._waiting or target - here <= _WORTH_A_JUMP_SECONDS or target == self._reached:
             return
+        self._reached = target
         wanted = target if self._min_gap_seconds is None else target - LOOK_AHEAD_SECONDS
-        if self._planner is None:
-            self._planner = VideoReader(self._path)
-        entry = self._planner.entry(wanted)
-        if self._reader.must_enter(entry):
-            self._reader.enter(entry, wanted)
+        if self._reader.reach(wanted, self._reader.entry_apart(wanted)):
             self._passed.clear()
 
 

@@ -13,7 +13,7 @@ from jaxtyping import Float64, Int64, UInt8
 from openmov.media.decode.picture import Picture
 from openmov.media.decode.reader import VideoReader
 from openmov.media.decode.source import decode_errors
-from openmov.media.decode.walk import WalkingReader
+from openmov.media.decode.walk import Found, WalkingReader
 
 Times = Sequence[float] | Float64[np.ndarray, "time"]
 
@@ -54,7 +54,7 @@ def read_frames(path: Path, times_seconds: Times, *, opens: type[WalkingReader] 
     with opens(path) as reader, decode_errors(path):
         missing = Missing(reader, targets)
         for found in reader.found(targets):
-            missing.take(found.targets, found.shown)
+            missing.take(found)
             shown.put(found.targets, found.shown)
         return shown.frames(missing.seconds, reader.num_damaged)
 
@@ -79,7 +79,7 @@ def read_frame_pairs(
     with opens(path) as reader, decode_errors(path):
         missing = Missing(reader, targets)
         for found in reader.found(targets, min_gap_seconds):
-            missing.take(found.targets, found.shown)
+            missing.take(found)
             first.put(found.targets, found.first)
             second.put(found.targets, found.second)
         facts = missing.seconds, reader.num_damaged
@@ -102,11 +102,13 @@ class Missing:
         self.seconds = 0.0
         self._reader, self._targets = reader, targets
 
-    def take(self, targets: tuple[int, ...], shown: Picture) -> None:
-        """Takes note of the picture on screen at some of the times; the last one decides."""
+    def take(self, found: Found) -> None:
+        """Takes note of the picture on screen at some of the times; the last one decides, if it is the video's last
+        too: one that others follow may stand as long as it likes.
+        """
         promised = self._reader.promised_end_seconds
-        if promised is not None and targets[-1] == len(self._targets) - 1:
-            held = shown.time_seconds + shown.duration_seconds
+        if promised is not None and found.is_last and found.targets[-1] == len(self._targets) - 1:
+            held = found.shown.time_seconds + found.shown.duration_seconds
             missing = min(float(self._targets[-1]), promised) - held
             self.seconds = missing if missing > 2 * self._reader.step_seconds else 0.0
 

@@ -90,7 +90,7 @@ def read_moments(
     with opens(path) as reader, decode_errors(path):
         missing = Missing(reader, targets)
         for found in reader.found(targets, None if sizes.grey_short_side is None else sizes.min_gap_seconds):
-            missing.take(found.targets, found.shown)
+            missing.take(found)
             pair = None if sizes.grey_short_side is None else _grey_pair(found, sizes.grey_short_side)
             for seat in np.flatnonzero(np.isin(where, found.targets)):
                 one, row = seats[seat]

@@ -1,15 +1,25 @@
 """Pictures of one video in the order of their presentation, entered at any keyframe.
 
 Decoding is planned: `entry` finds, by reading packets without decoding them, the keyframe from which a time can be
-reached; `enter` starts decoding there; `advance` gives one picture after the other. A caller that asks for its
-times in ascending order and enters only where `must_enter` says so decodes no picture twice. Times come from the
-pictures' own time stamps; a picture without one (AVI with B-frames) takes the decoder's, and after that the
+reached; `reach` starts decoding there; `advance` gives one picture after the other. A caller that asks for its times in
+ascending order decodes no picture twice.
+
+    reach(target)    at most once a target; jumps to an entry, or to ever earlier ones, each before the last, or to the
+                     file's first byte: so it ends
+    advance()        takes packets from the file, each once: so it ends, too
+
+Keyframe marks lie in many files (intra refresh, lost tables, capture cards). So an entry is believed only once a
+picture has come out of it in time; how much earlier this file must be entered is remembered for the next times.
+
+Times come from the pictures' own time stamps. Pictures without them (H.264 in AVI, bare streams) take the stamps at
+which their packets are decoded, in order, for these are the same times sorted; and where there are none either, the
 nominal frame rate counts on.
 """
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from heapq import heappop, heappush
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -18,11 +28,20 @@ import av
 from av.video.reformatter import VideoReformatter
 
 from openmov.errors import DecodeError
+from openmov.media.decode.extent import Extents, extents
 from openmov.media.decode.geometry import Geometry, geometry_of
 from openmov.media.decode.picture import Picture
 from openmov.media.decode.source import Source
 
 TIME_TOLERANCE_SECONDS = 5.1e-4  # Matroska and FLV round times to the millisecond
+_PATIENCE_SECONDS = 1.0
+"""So long after its target an entry may take until a picture comes out: decoders hold back a few."""
+_CHECKS_ITSELF = frozenset(("h264", "hevc", "vvc", "libdav1d", "av1", "libvpx", "vp8", "vp9", "libvpx-vp9"))
+"""Decoders that give no picture before they have all that it refers to."""
+_REORDERED = frozenset(("h264", "hevc", "vvc"))
+"""Codings that AVI has no place for the time stamps of; those that FFmpeg makes up for them are in the wrong order."""
+_REFERRING = frozenset((2, 3, 4, 6))
+"""AVPictureType of pictures that refer to others: P, B, S, SP."""
 
 
 @dataclass(frozen=True)
@@ -46,17 +65,28 @@ class VideoReader:
         if self.source.video is None:
             self.source.close()
             raise DecodeError(path, "no video stream", "drop it from the manifest, or run openmov check")
+        found = extents(self.source)
+        assert found.video is not None
+        self._extents: Extents = found
         self.num_decoded = 0
         """Pictures decoded so far, those thrown away included: what planned decoding saves."""
         self.num_damaged = 0
         """Packets that could not be read or decoded so far."""
-        rate = self.source.video.average_rate or self.source.video.guessed_rate
+        stream = self.source.video
+        rate = stream.average_rate or stream.guessed_rate
         self.step_seconds = 1 / float(rate) if rate else 0.04
         """Seconds from picture to picture by the nominal frame rate."""
-        self.start_seconds = self.source.start_seconds(self.source.video)
+        self.start_seconds = found.video.start_seconds
         """When the first picture comes on screen."""
-        self.promised_end_seconds = self.source.promised_end_seconds(self.source.video)
-        """When the last one goes, by the header; None if that does not say."""
+        self.end_seconds = found.video.end_seconds
+        """When the last one goes; of a file cut off, when it should."""
+        self.promised_end_seconds = found.video.promised_end_seconds
+        """When the last one goes, by what the file can be held to; None if it says nothing."""
+        self._run_up_seconds = 0.0
+        self._planner: VideoReader | None = None
+        self._stored_size = (stream.codec_context.width, stream.codec_context.height)
+        self._codec = stream.codec_context.name
+        self._untimed = self.source.stores_no_times or (self.source.format == "avi" and self._codec in _REORDERED)
         self._reformatter = VideoReformatter()
         self._geometry: Geometry | None = None
         self._untouched = True
@@ -65,6 +95,12 @@ class VideoReader:
         self._upcoming: Picture | None = None
         self._last_seconds: float | None = None
         self._incoming: Iterator[Any] | None = None
+        self._waiting_stamps: list[int] = []
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether its time stamps can be taken as they are."""
+        return self._extents.searchable and not self._untimed
 
     def __enter__(self) -> "VideoReader":
         return self
@@ -72,12 +108,21 @@ class VideoReader:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Closes the file; may be called twice."""
         self.source.close()
+        if self._planner is not None:
+            self._planner.close()
 
     # -- planning: packets are read, nothing is decoded
 
     def plan(self, targets_seconds: Sequence[float]) -> list[Entry | None]:
-        """For each ascending time the keyframe from which to decode; None: from the start of the file."""
+        """For each ascending time the keyframe from which to decode; None: from the start of the file.
+
+        To be called before the first picture is read.
+        """
         entries: list[Entry | None] = [None] * len(targets_seconds)
 
         def fill(low: int, high: int) -> None:
@@ -92,7 +137,7 @@ class VideoReader:
             fill(low, middle)
             fill(middle, high)
 
-        if targets_seconds:
+        if targets_seconds and self._extents.searchable:
             entries[0] = self.entry(targets_seconds[0])
             entries[-1] = self.entry(targets_seconds[-1])
             fill(0, len(targets_seconds) - 1)
@@ -100,9 +145,12 @@ class VideoReader:
         return entries
 
     def entry(self, target_seconds: float) -> Entry | None:
-        """The last keyframe on screen not after `target_seconds`, or one a little earlier; None: the file's start."""
+        """The last keyframe on screen not after `target_seconds`, or one a little earlier; None: the file's start.
+
+        The file is left standing anywhere.
+        """
         back = 0.0
-        while target_seconds - back >= self.start_seconds or back == 0.0:
+        while self._extents.searchable and (target_seconds - back >= self.start_seconds or back == 0.0):
             found = self._keyframe_from(target_seconds - back, target_seconds)
             if found is not None:
                 return found
@@ -112,12 +160,14 @@ class VideoReader:
     def _keyframe_from(self, seek_seconds: float, target_seconds: float) -> Entry | None:
         stream = self.source.video
         timestamp = self.source.timestamp(stream, seek_seconds)
-        if not self._seek(timestamp):
+        self._untouched = False
+        if not self.source.seek(stream, timestamp):
             return None
         found = None
         with suppress(av.FFmpegError):  # a file cut off before this time: the caller looks further back
-            for index, packet in enumerate(self.source.container.demux(stream)):
-                stamp = packet.pts if packet.pts is not None else packet.dts
+            for index, packet in enumerate(self.source.packets(stream)):
+                stamp = packet.pts if packet.pts is not None and not self._untimed else packet.dts
+                stamp = packet.pts if stamp is None else stamp
                 if stamp is None or self.source.seconds(stream, stamp) > target_seconds + TIME_TOLERANCE_SECONDS:
                     break
                 if packet.is_keyframe:
@@ -128,18 +178,30 @@ class VideoReader:
 
     # -- reading
 
-    def must_enter(self, entry: Entry | None) -> bool:
-        """Whether decoding must jump to reach what `entry` leads to; else it only has to go on."""
-        return self._position is None or (entry is not None and entry.order > self._position)
+    def reach(self, target_seconds: float, planned: Entry | None = None) -> bool:
+        """Stands so that the pictures that follow lead up to the one on screen at a time, by a jump or by going on.
 
-    def enter(self, entry: Entry | None, target_seconds: float) -> None:
-        """Starts decoding at `entry`; earlier where nothing not after `target_seconds` can be decoded from there."""
+        `planned` is what `plan` found for it. Whether it jumped. To be called once for each of ascending times: each
+        time it enters the file at places that lie ever earlier.
+        """
+        entry = planned
+        if self._run_up_seconds:
+            entry = self.entry_apart(target_seconds - self._run_up_seconds)
+        if not self._must_enter(entry):
+            return False
         self._jump(entry)
-        back = 1.0
         while entry is not None and not self._shows(target_seconds):
-            entry = self.entry(target_seconds - back)
+            self._run_up_seconds = 2 * self._run_up_seconds or max(1.0, target_seconds - entry.time_seconds)
+            earlier = self.entry(target_seconds - self._run_up_seconds)
+            entry = earlier if earlier is not None and earlier.order < entry.order else None
             self._jump(entry)
-            back *= 2
+        return True
+
+    def entry_apart(self, target_seconds: float) -> Entry | None:
+        """As `entry`, but the file stays where it stands: looked for in the same file opened once more."""
+        if self._planner is None:
+            self._planner = VideoReader(self.source.path)
+        return self._planner.entry(target_seconds)
 
     def peek(self) -> Picture | None:
         """The picture after the current one; None at the end."""
@@ -153,8 +215,13 @@ class VideoReader:
         self._upcoming = None
         return picture
 
+    def _must_enter(self, entry: Entry | None) -> bool:
+        """Whether decoding must jump to reach what `entry` leads to; else it only has to go on."""
+        return self._position is None or (entry is not None and entry.order > self._position)
+
     def _shows(self, target_seconds: float) -> bool:
-        picture = self.peek()
+        """Whether the entry just taken gives what is on screen at a time."""
+        picture = self._upcoming = self._decode(give_up_seconds=target_seconds + _PATIENCE_SECONDS)
         return picture is not None and picture.time_seconds <= target_seconds + TIME_TOLERANCE_SECONDS
 
     def _jump(self, entry: Entry | None) -> None:
@@ -162,16 +229,9 @@ class VideoReader:
             self.source.reopen()
             self._untouched = True
         elif entry is not None:
-            self._seek(entry.seek_timestamp)
+            self._untouched = False
+            self.source.seek(self.source.video, entry.seek_timestamp)
         self._reset(entry)
-
-    def _seek(self, timestamp: int) -> bool:
-        self._untouched = False
-        try:
-            self.source.container.seek(timestamp, stream=self.source.video)
-        except av.FFmpegError:
-            return False  # no index, or a time before the first: the caller then starts at the first byte
-        return True
 
     def _reset(self, entry: Entry | None) -> None:
         self._entry = entry
@@ -179,50 +239,81 @@ class VideoReader:
         self._upcoming = None
         self._last_seconds = None
         self._incoming = None
+        self._waiting_stamps = []
 
     def _packets(self) -> Iterator[Any]:
         """Packets from where the file stands; ends early, counting a damage, where the file cannot be read on."""
         self._untouched = False
         try:
-            yield from self.source.container.demux(self.source.video)
+            yield from self.source.packets(self.source.video)
         except av.FFmpegError:
             self.num_damaged += 1
 
     def _decoded_frames(self) -> Iterator[Any]:
+        """The frames that come out, and None after each packet that gives none."""
         for packet in self._packets():
             order = _order(packet)
             if self._position is None and self._entry is not None and packet.size and order < self._entry.order:
                 continue
             if packet.size:
                 self._position = order
+                if packet.dts is not None and self._untimed:
+                    heappush(self._waiting_stamps, packet.dts)
             try:
-                yield from packet.decode()
+                yield from packet.decode() or (None,)
             except av.FFmpegError:
                 self.num_damaged += packet.size > 0
+                yield None
         try:
             yield from self.source.video.codec_context.decode(None)  # what a file cut short still held back
         except av.FFmpegError:
             return
 
-    def _decode(self) -> Picture | None:
+    def _decode(self, give_up_seconds: float = float("inf")) -> Picture | None:
+        """The next picture; None at the end, or once packets from after `give_up_seconds` have given none."""
         if self._incoming is None:
             self._incoming = self._decoded_frames()
         for frame in self._incoming:
+            if frame is None:
+                if self._has_passed(give_up_seconds):
+                    return None
+                continue
             self.num_decoded += 1
+            if self._entry is not None and self._last_seconds is None and self._refers_to_others(frame):
+                return None
             picture = self._picture(frame)
             if self._entry is None or picture.time_seconds >= self._entry.time_seconds - TIME_TOLERANCE_SECONDS:
                 return picture
         return None
 
+    def _has_passed(self, seconds: float) -> bool:
+        return self._position is not None and self.source.seconds(self.source.video, self._position) > seconds
+
+    def _refers_to_others(self, frame: Any) -> bool:
+        """Whether a first frame is one that a decoder can only have guessed: then the keyframe mark was a lie."""
+        return self._codec not in _CHECKS_ITSELF and not frame.key_frame and int(frame.pict_type) in _REFERRING
+
     def _picture(self, frame: Any) -> Picture:
         time = self._time_seconds(frame)
         self._last_seconds = time
-        self._geometry = self._geometry or geometry_of(frame, self.source.video.sample_aspect_ratio)
+        self._geometry = self._geometry or self._geometry_for(frame)
         lasts = float(frame.duration * self.source.video.time_base) if frame.duration else self.step_seconds
         return Picture(time, lasts, frame, self._reformatter, self._geometry)
 
+    def _geometry_for(self, frame: Any) -> Geometry:
+        """That of the file's first picture, wherever this one was entered: later ones may be of another size."""
+        aspect = self.source.video.sample_aspect_ratio
+        if (frame.width, frame.height) != self._stored_size and self._entry is not None:
+            with VideoReader(self.source.path) as again:
+                first = again.peek()
+            if first is not None:
+                return first.geometry
+        return geometry_of(frame, aspect)
+
     def _time_seconds(self, frame: Any) -> float:
         stamp = frame.pts if frame.pts is not None else frame.dts
+        if self._untimed:
+            stamp = heappop(self._waiting_stamps) if self._waiting_stamps else None
         counted = self.start_seconds if self._last_seconds is None else self._last_seconds + self.step_seconds
         if stamp is None:
             return counted

@@ -1,9 +1,11 @@
 """Spans of a file's sound with ascending starts, from one walk through the file.
 
 For long recordings: each moment is decoded once, and only what the next span may still need is kept. The samples are
-those of `read_waveform`, without the silence after the end of the sound.
+those of `read_waveform`, without the silence after the end of the sound. What is held is pieces of sound, never the
+silence between them: a gap of hours takes no memory.
 """
 
+from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
@@ -13,7 +15,7 @@ from jaxtyping import Float32
 
 from openmov.media.decode.blocks import sound_blocks
 from openmov.media.decode.source import Source, decode_errors
-from openmov.media.decode.waveform import Piece, Waveform, resampled
+from openmov.media.decode.waveform import Piece, Waveform, place, resampled
 
 _NEVER_SECONDS = 1e9
 
@@ -29,7 +31,7 @@ class SoundStream:
         if self._source.audio is not None:
             self._pieces = resampled(self._source, sound_blocks(self._source, start_seconds, _NEVER_SECONDS), rate_hz)
         self._first = 0
-        self._held = np.zeros(0, np.float32)
+        self._held: deque[tuple[int, Float32[np.ndarray, "samples"]]] = deque()
         self._end = 0
 
     def __enter__(self) -> "SoundStream":
@@ -61,11 +63,14 @@ class SoundStream:
         self._read_until(last)
         if self._end <= first:
             return None
-        return Waveform(self._held[: last - first].copy(), self._rate_hz, self._start_seconds + first / self._rate_hz)
+        samples = np.zeros(min(last, self._end) - first, np.float32)
+        for position, piece in self._held:
+            place(samples, piece, position - first)
+        return Waveform(samples, self._rate_hz, self._start_seconds + first / self._rate_hz)
 
     def _forget_before(self, first: int) -> None:
-        self._held = self._held[first - self._first :].copy()
         self._first = first
+        self._held = deque((at, piece) for at, piece in self._held if at + len(piece) > first)
 
     def _read_until(self, last: int) -> None:
         with decode_errors(self._path):
@@ -75,15 +80,7 @@ class SoundStream:
                     self._pieces = None
                     return
                 run_seconds, count, samples = piece
-                self._place(samples, round((run_seconds - self._start_seconds) * self._rate_hz + 1e-4) + count)
-
-    def _place(self, samples: Float32[np.ndarray, "samples"], position: int) -> None:
-        """Puts a piece where it belongs; a gap before it is silence."""
-        start, end = max(position, self._first), position + len(samples)
-        if start >= end:
-            return
-        missing = end - self._first - len(self._held)
-        if missing > 0:
-            self._held = np.concatenate([self._held, np.zeros(missing, np.float32)])
-        self._held[start - self._first : end - self._first] = np.clip(samples[start - position :], -1, 1)
-        self._end = max(self._end, end)
+                position = round((run_seconds - self._start_seconds) * self._rate_hz + 1e-4) + count
+                if position + len(samples) > self._first:
+                    self._held.append((position, samples))
+                self._end = max(self._end, position + len(samples))

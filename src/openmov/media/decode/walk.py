@@ -31,6 +31,8 @@ class Found:
     """The picture itself; at the video's end its predecessor."""
     second: Picture
     """Its successor; at the video's end the picture itself. Where no pairs are wanted, all three are one."""
+    is_last: bool = False
+    """Whether the picture on screen is the last there is."""
 
 
 def walk(
@@ -43,11 +45,12 @@ def walk(
     searches = _Searches(min_gap_seconds)
     plan_for = targets if min_gap_seconds is None else _with_run_up(reader, targets)
     entries = reader.plan(plan_for.tolist())
-    asked, picture = 0, None
+    asked, reached, picture = 0, -1, None
     while asked < len(targets) or searches.open:
-        if not searches.open and reader.must_enter(entries[asked]):
-            reader.enter(entries[asked], float(targets[asked]))
-            searches.jumped()
+        if not searches.open and reached < asked:
+            reached = asked  # once a target: then only going on can lead to it
+            if reader.reach(float(targets[asked]), entries[asked]):
+                searches.jumped()
         following = reader.advance()
         if following is None:
             break
@@ -58,7 +61,7 @@ def walk(
         due = tuple(range(asked, max(asked, int(np.searchsorted(targets, until)))))
         if due:
             asked = due[-1] + 1
-            yield from searches.start(picture, due)
+            yield from searches.start(picture, due, is_last=upcoming is None)
         searches.passed(picture)
     if picture is None or asked < len(targets):
         raise DecodeError(reader.source.path, "none of its pictures can be decoded", "drop it, or fetch it again")
@@ -119,25 +122,26 @@ class _Searches:
 
     def __init__(self, min_gap_seconds: float | None) -> None:
         self.min_gap_seconds = min_gap_seconds
-        self.open: list[tuple[SuccessorSearch, tuple[int, ...]]] = []
+        self.open: list[tuple[SuccessorSearch, tuple[int, ...], bool]] = []
         self._passed: deque[Picture] = deque(maxlen=LOOK_BACK_PICTURES)
 
     def jumped(self) -> None:
         self._passed.clear()
 
-    def start(self, shown: Picture, targets: tuple[int, ...]) -> Iterator[Found]:
+    def start(self, shown: Picture, targets: tuple[int, ...], *, is_last: bool) -> Iterator[Found]:
         if self.min_gap_seconds is None:
-            yield Found(targets, shown, shown, shown)
+            yield Found(targets, shown, shown, shown, is_last)
         else:
-            self.open.append((SuccessorSearch(shown, tuple(self._passed), self.min_gap_seconds), targets))
+            search = SuccessorSearch(shown, tuple(self._passed), self.min_gap_seconds)
+            self.open.append((search, targets, is_last))
 
     def offer(self, picture: Picture) -> Iterator[Found]:
         waiting, self.open = self.open, []
-        for search, targets in waiting:
+        for search, targets, is_last in waiting:
             if search.offer(picture):
-                yield Found(targets, search.shown, *search.pair())
+                yield Found(targets, search.shown, *search.pair(), is_last)
             else:
-                self.open.append((search, targets))
+                self.open.append((search, targets, is_last))
 
     def passed(self, picture: Picture) -> None:
         if self.min_gap_seconds is not None:
@@ -147,13 +151,13 @@ class _Searches:
 
     def rest(self) -> Iterator[Found]:
         """Those that the video's end leaves open."""
-        for search, targets in self.open:
-            yield Found(targets, search.shown, *search.pair())
+        for search, targets, is_last in self.open:
+            yield Found(targets, search.shown, *search.pair(), is_last)
 
 
 def _with_run_up(reader: VideoReader, targets: Float64[np.ndarray, "unique"]) -> Float64[np.ndarray, "unique"]:
     """Times to plan for such that the pictures before the video's last one are decoded too."""
-    end = np.inf if reader.promised_end_seconds is None else reader.promised_end_seconds
-    near_end = (targets > end - LOOK_AHEAD_SECONDS) | (end == np.inf)
+    end = reader.end_seconds
+    near_end = targets > end - LOOK_AHEAD_SECONDS
     run_up = np.minimum(targets, end) - LOOK_AHEAD_SECONDS
     return np.where(near_end, np.maximum(run_up, reader.start_seconds), targets)

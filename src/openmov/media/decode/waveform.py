@@ -16,6 +16,7 @@ import numpy as np
 from jaxtyping import Float32
 
 from openmov.media.decode.blocks import Block, seconds_at, sound_blocks, yields_sound
+from openmov.media.decode.extent import CUT_OFF_SECONDS, extents
 from openmov.media.decode.source import Source, decode_errors
 
 
@@ -36,7 +37,6 @@ class Waveform:
 
 
 _BATCH_SAMPLES = 16_384
-_CUT_OFF_SECONDS = 0.5  # less is padding of the codec, or a header that rounds
 Piece = tuple[float, int, np.ndarray]
 """Resampled sound: when its run starts, how many of the run's samples came before, and the samples."""
 
@@ -59,12 +59,13 @@ def read_waveform(path: Path, start_seconds: float, end_seconds: float, rate_hz:
         for run_seconds, count, piece in resampled(source, sound_blocks(source, start_seconds, end_seconds), rate_hz):
             heard, held_seconds = True, run_seconds + (count + len(piece)) / rate_hz
             # Nudged, for a run half way between two samples must be placed alike wherever decoding began.
-            _place(samples, piece, round((run_seconds - start_seconds) * rate_hz + 1e-4) + count)
+            place(samples, piece, round((run_seconds - start_seconds) * rate_hz + 1e-4) + count)
         if not heard and not yields_sound(source):
             return None
-        promised = source.promised_end_seconds(source.audio)
+        extent = extents(source).audio
+        promised = None if extent is None else extent.promised_end_seconds
         missing = min(end_seconds, promised if promised is not None else 0.0) - max(held_seconds, start_seconds)
-        missing = missing if missing > _CUT_OFF_SECONDS else 0.0
+        missing = missing if missing > CUT_OFF_SECONDS else 0.0
         return Waveform(samples, rate_hz, start_seconds, missing, source.num_damaged_sounds)
 
 
@@ -138,7 +139,7 @@ class _Run:
             self.num_given += len(samples)
 
 
-def _place(samples: Float32[np.ndarray, "samples"], piece: Float32[np.ndarray, "piece"], index: int) -> None:
+def place(samples: Float32[np.ndarray, "samples"], piece: Float32[np.ndarray, "piece"], index: int) -> None:
     """Writes a piece into its place in the span, clipped to [-1, 1]; what lies outside is dropped."""
     start, end = max(index, 0), min(index + len(piece), len(samples))
     if start < end:
