@@ -12,7 +12,6 @@ import yaml
 
 import openmov
 from openmov.api import trained
-from openmov.api.model_card import backbone_licence
 from openmov.cli import run
 from openmov.errors import CheckpointError, OpenMovError, StorageError
 from openmov.runtime.checkpoint import load_tensors
@@ -97,15 +96,6 @@ def test_the_card_says_what_there_is_to_know(
     assert all(f"| {row['method']} | {row['base'][0] / row['base'][1]:.1%} (" in text for row in rows)
     assert "not stated; ask whoever shared it" in text
     assert "license:" not in text.split("---\n")[1]
-
-
-def test_licences_of_backbones_come_from_their_card_or_publisher(tmp_path: Path) -> None:
-    (tmp_path / "README.md").write_text('---\ntags:\n- x\nlicense: "apache-2.0"\n---\nlicense: wrong\n')
-    assert backbone_licence("whatever", tmp_path) == "apache-2.0"
-    (tmp_path / "README.md").write_text("---\ntags: []\n---\nlicense: wrong\n")
-    assert backbone_licence("whatever", tmp_path) is None
-    assert backbone_licence("openai/clip-vit-base-patch16") == "mit"
-    assert backbone_licence("someone/clip") is None
 
 
 def test_by_hub_name_its_folder_is_looked_at_before_its_weights_are_fetched(

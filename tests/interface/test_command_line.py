@@ -265,7 +265,7 @@ class TestOrdinaryOutput:
         assert shares == sorted(shares, reverse=True)
         assert len(shares) == 2
         assert re.fullmatch(
-            rf"backbone: {tiny_world.backbone} \([0-9a-f]+\); "
+            rf"backbone: {tiny_world.backbone} \([0-9a-f]+, licence unknown\); "
             r"base path, tau 0\.05, 1x1 views, (bf16|fp32) on (cpu|cuda)\n",
             printed.err,
         )

@@ -14,6 +14,8 @@ class Choices:
     """Hub name, local folder, `conse` or `auto`; with a run, where its backbone lies now. None: auto, or the run's."""
     revision: str | None = None
     """Of a hub model: a commit, a tag or a branch; None takes the newest."""
+    safetensors_only: bool = False
+    """Refuse a backbone whose weights are published as a pickle, instead of converting them once."""
     modalities: str | None = None
     """Without a run: `video`, or `video,flow,audio` for an untrained MOV. None: video."""
     views: str | None = None

@@ -52,7 +52,8 @@ def _names(runs: Sequence[Path]) -> list[str]:
 def _compared(folder: RunFolder, name: str) -> ComparedRun:
     try:
         recipe = json.loads(folder.recipe.read_text(encoding="utf-8"))
-        return ComparedRun(name, _rows(folder), tuple(_flat(recipe)), learning=_learning(folder))
+        settings = (*_flat(recipe), *_source(folder))
+        return ComparedRun(name, _rows(folder), settings, learning=_learning(folder))
     except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise RunFolderError(
             folder.path, f"is damaged ({type(error).__name__})", "evaluate or train it anew"
@@ -105,6 +106,15 @@ def _rows(folder: RunFolder) -> tuple[MethodRow, ...]:
     value = load_header(folder.best).metrics.get("validation")
     note = "not evaluated yet" if value is None else f"validation {value:.1%}; not evaluated yet"
     return (MethodRow(folder.name, None, None, "other", note),)
+
+
+def _source(folder: RunFolder) -> tuple[tuple[str, str], ...]:
+    """Which backbone it was trained on, where there is a checkpoint that says so."""
+    if not is_checkpoint(folder.best):
+        return ()
+    made = load_header(folder.best).provenance
+    commit = made.backbone_revision or "of no hub"
+    return (("licence of the backbone", made.backbone_licence), ("revision of the backbone", commit))
 
 
 def _flat(tree: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:

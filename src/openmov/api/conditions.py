@@ -34,6 +34,8 @@ def conditions_of(
         checkpoints={str(run.folder.path): weights_sha256(run.folder.best) for run in runs if trained},
         backbone=wiring.backbone.name,
         backbone_identity=wiring.backbone.identity,
+        revision=wiring.backbone.source.revision,
+        licence=wiring.backbone.source.licence,
         manifest=clips.manifest_identity,
         versions=software_facts(),
         wall_seconds=round(sum(seconds.get(str(run.folder.path), 0.0) for run in runs), 3),

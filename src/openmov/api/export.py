@@ -60,6 +60,7 @@ def export_model(
     prompts: str | None = None,
     modalities: Sequence[str] | None = None,
     backbone: str | None = None,
+    safetensors_only: bool = False,
 ) -> Exported:
     """Exports a run or shared model, for clips that have just these `modalities` (None: all of the model's).
 
@@ -69,7 +70,7 @@ def export_model(
     `open_trained` raises.
     """
     require(form)
-    trained, path = open_trained(run, backbone=backbone), Path(out)
+    trained, path = open_trained(run, backbone=backbone, safetensors_only=safetensors_only), Path(out)
     trained = _calibrated(trained)
     wanted = _wanted(trained, modalities)
     vocabulary = _vocabulary(trained, labels, prompts) if labels else None
@@ -222,6 +223,7 @@ def _facts(
         "backbone": {
             "name": Path(backbone.name).name if Path(backbone.name).is_dir() else backbone.name,
             "identity": backbone.identity,
+            **backbone.source.to_json(),
         },
         "recipe": recipe.name,
     }

@@ -5,6 +5,7 @@ import platform
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -29,13 +30,19 @@ def machine_facts() -> Mapping[str, str]:
     }
 
 
+def licence_in_words(backbone: Mapping[str, Any]) -> str:
+    """Of a backbone as `Predictor.backbone_json` describes it: `cc-by-nc-4.0, non-commercial (README.md)`."""
+    said = f" ({backbone['licence_from']})" if backbone["licence_from"] else ""
+    return f"{backbone['licence']}{', non-commercial' if backbone['non_commercial'] else ''}{said}"
+
+
 def recipe_facts(wiring: Wiring) -> Mapping[str, str]:
     """The lines of a recipe a reader asks for first."""
     recipe, training = wiring.recipe, wiring.recipe.training
     video = recipe.video
     return {
         "recipe": recipe.name,
-        "backbone": f"{wiring.backbone.name} ({wiring.backbone.identity[:12]})",
+        "backbone": f"{wiring.backbone.name} ({wiring.backbone.identity[:12]}; {wiring.backbone.source})",
         "modalities": " + ".join(recipe.model.modalities),
         "frames": f"{video.num_frames}, {video.stride_seconds:g} s apart, {video.crop_size} px",
         "training": f"{training.epochs} epochs, batch {training.batch_size}, learning rate {training.learning_rate:g}",
@@ -50,7 +57,12 @@ def measured_facts(conditions: Conditions | None) -> Mapping[str, str]:
     if conditions is None:
         return {}
     weights = {f"weights of {Path(run).name}": sha256 for run, sha256 in conditions.checkpoints.items()}
-    backbone = {"backbone": f"{conditions.backbone} ({conditions.backbone_identity})"}
+    commit = {"revision": conditions.revision} if conditions.revision else {}
+    backbone = {
+        "backbone": f"{conditions.backbone} ({conditions.backbone_identity})",
+        "licence": conditions.licence,
+        **commit,
+    }
     time = {"wall time": f"{conditions.wall_seconds:.1f} s to prepare and embed the clips"}
     prompts = {"prompts": f"{conditions.prompts}, {len(conditions.templates)} templates"}
     return {"views": conditions.views, **prompts, **weights, **backbone, **time}

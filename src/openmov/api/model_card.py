@@ -6,15 +6,13 @@ Says what is known and says so where nothing is; every figure comes from the run
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from openmov.api.shared_model import SharedConfig
 from openmov.evaluation.metrics import proportion
 from openmov.model.backbones.folder import BUNDLED
+from openmov.model.backbones.source import UNKNOWN, is_non_commercial
 
-_LICENCES = {"openai/clip-": "mit", "laion/CLIP-": "mit", "conse": "apache-2.0"}
-"""By the beginning of a backbone's name, from its publisher's card."""
 _SHOWN = 20
 
 
@@ -26,8 +24,6 @@ class CardFacts:
     """Of the recipe."""
     config: SharedConfig = field(repr=False)
     """Of the shared model."""
-    backbone_name: str
-    """As in training; a folder's path is cut to its name."""
     licence: str | None
     """Of the trained weights; None where nobody said."""
     data: Mapping[str, Any] = field(repr=False)
@@ -50,20 +46,6 @@ def model_card(facts: CardFacts) -> str:
     """Markdown with YAML front matter."""
     parts = [_front_matter(facts), f"# {facts.name}", _what(facts), _use(facts), _training(facts), _results(facts)]
     return "\n\n".join([*parts, _licences(facts), _limits()]) + "\n"
-
-
-def backbone_licence(name: str, folder: Path | None = None) -> str | None:
-    """What a backbone is published under: by its own card if the folder has one, else by what is known of its name."""
-    card = None if folder is None else folder / "README.md"
-    if card is not None and card.is_file():
-        for line in card.read_text(encoding="utf-8", errors="replace").splitlines()[1:40]:
-            if line.startswith("license:"):
-                return line.partition(":")[2].strip().strip("\"'") or None
-            if line.strip() == "---":
-                break
-    if name in BUNDLED:
-        return "apache-2.0"
-    return next((licence for start, licence in _LICENCES.items() if name.startswith(start)), None)
 
 
 def _front_matter(facts: CardFacts) -> str:
@@ -152,8 +134,10 @@ def _share(right: int, count: int) -> str:
 
 
 def _licences(facts: CardFacts) -> str:
-    found = backbone_licence(facts.backbone, Path(facts.backbone_name).expanduser())
-    theirs = f"`{found}`" if found else "unknown: see where it was published"
+    found = facts.config.backbone_licence
+    theirs = "unknown: see where it was published" if found == UNKNOWN else f"`{found}`"
+    theirs += ", which forbids commercial use" if is_non_commercial(found) else ""
+    theirs += f" (revision `{facts.config.backbone_revision}`)" if facts.config.backbone_revision else ""
     ours = f"`{facts.licence}`" if facts.licence else "not stated; ask whoever shared it"
     return (
         f"## Licences\n\nThe trained weights: {ours}. The backbone `{facts.backbone}`: {theirs}. The flow and sound "

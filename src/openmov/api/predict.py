@@ -36,6 +36,7 @@ def predict(
     run: Path | str | None = None,
     backbone: str | None = None,
     revision: str | None = None,
+    safetensors_only: bool = False,
     top: int = 5,
     workers: int = 1,
 ) -> list[Prediction | DecodeError]:
@@ -44,10 +45,11 @@ def predict(
     `paths`: one or several files, folders or patterns. `labels`: names, or text as on the command line (`"a, b"`, or a
     text file); or `vocabulary`: a data set's, such as "kinetics400". `prompts`: a template set or file. `backbone`: a
     hub name, a local folder, `conse`, or None for `choose_backbone`; with a run, where the run's backbone lies now.
+    `safetensors_only`: refuse a backbone that is published as a pickle.
     Raises VocabularyError, BackboneError, RunFolderError, CheckpointError.
     """
     names = choose_labels(labels, vocabulary)
-    predictor = load(run, backbone=backbone, revision=revision)
+    predictor = load(run, backbone=backbone, revision=revision, safetensors_only=safetensors_only)
     listed = [paths] if isinstance(paths, str | Path) else list(paths)
     found = find_files(listed, with_sound=predictor.hears)
     return list(predictor.predict(found, predictor.vocabulary(names, prompts), top=top, workers=workers))
@@ -58,6 +60,7 @@ def load(
     *,
     backbone: str | None = None,
     revision: str | None = None,
+    safetensors_only: bool = False,
     modalities: str | None = None,
     views: str | None = None,
     overrides: Sequence[str] = (),
@@ -68,9 +71,20 @@ def load(
 ) -> Predictor:
     """A Predictor for many calls, from any thread. See `Choices`; raises what `predictor_for` raises."""
     where = None if run is None else Path(run)
-    return predictor_for(
-        Choices(where, backbone, revision, modalities, views, tuple(overrides), cache, preset, device, dtype)
+    choices = Choices(
+        where,
+        backbone,
+        revision,
+        safetensors_only,
+        modalities,
+        views,
+        tuple(overrides),
+        cache,
+        preset,
+        device,
+        dtype,
     )
+    return predictor_for(choices)
 
 
 def predictor_for(choices: Choices) -> Predictor:
@@ -90,6 +104,7 @@ def predictor_for(choices: Choices) -> Predictor:
             choices.run,
             backbone=backbone,
             revision=choices.revision,
+            safetensors_only=choices.safetensors_only,
             overrides=(*looks, *choices.overrides),
             labels=store,
             device=choices.device,
@@ -99,6 +114,7 @@ def predictor_for(choices: Choices) -> Predictor:
     chosen = [
         f"backbone.name={json.dumps(backbone or choose_backbone())}",
         f"backbone.revision={json.dumps(choices.revision)}",
+        f"backbone.safetensors_only={json.dumps(choices.safetensors_only)}",
         f"model.method={'video_only' if streams == ['video'] else 'mov'}",
         f"model.modalities={json.dumps(streams)}",
     ]

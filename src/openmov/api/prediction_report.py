@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from openmov.api.answers import Prediction, RankedNames
-from openmov.api.facts import machine_facts, software_facts
+from openmov.api.facts import licence_in_words, machine_facts, software_facts
 from openmov.api.predictor import Predictor
 from openmov.errors import DecodeError
 from openmov.evaluation.content import Answer, FactGroup
@@ -62,7 +62,8 @@ class PredictionReport:
         listed = " · ".join(names[:_SHOWN_NAMES]) + (f" · and {more} more" if more > 0 else "")
         answered = {
             "backbone": f"{name} ({identity[:12]})",
-            "revision": self._predictor.revision or "not pinned",
+            "licence": licence_in_words(self._predictor.backbone_json()),
+            "revision": self._predictor.revision or "of no hub",
             "probabilities": str(self._predictor.settings(self._vocabulary)),
             "prompts": self._vocabulary.prompts,
             "names": listed,

@@ -9,7 +9,7 @@ video or with the number of files.
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from torch import nn
 
@@ -33,6 +33,7 @@ from openmov.data.records import Record
 from openmov.data.segment import file_facts
 from openmov.errors import DecodeError
 from openmov.media.decode import Decoder
+from openmov.model.backbones import ModelSource
 from openmov.model.joint import num_views
 from openmov.prediction.predictor import AnswerRule, BaseNovelRule, NetworkScorer, answers_by_modality
 from openmov.prediction.unknown import BackgroundTest, Thresholds
@@ -70,6 +71,7 @@ class Predictor:
         views: tuple[int, int] | None = None,
         backbone: str | None = None,
         revision: str | None = None,
+        safetensors_only: bool = False,
         overrides: Sequence[str] = (),
         labels: LabelStore | None = None,
         device: str = "auto",
@@ -78,11 +80,12 @@ class Predictor:
         """A trained run or shared model (a folder, or `owner/model` of the hub), with what was calibrated for it.
 
         `views` are clips x crops, instead of the recipe's; `backbone` says where the run's backbone lies now, and
-        `revision` which of a hub model's; `overrides` change the recipe or the calibrated values
+        `revision` which of a hub model's; `safetensors_only` refuses one that is published as a pickle; `overrides`
+        change the recipe or the calibrated values
         (`prediction.beta=0.5`); class names are kept in `labels`, if given; `device` and `dtype` as in `Choices`.
         Raises RunFolderError, CheckpointError, BackboneError, RecipeError.
         """
-        trained = open_trained(run, backbone=backbone, revision=revision)
+        trained = open_trained(run, backbone=backbone, revision=revision, safetensors_only=safetensors_only)
         calibrated, recipe = trained.calibration, trained.wiring.recipe
         if calibrated is not None:
             recipe = recipe.model_copy(update={"prediction": recipe.prediction.model_copy(update=asdict(calibrated))})
@@ -128,8 +131,18 @@ class Predictor:
 
     @property
     def revision(self) -> str | None:
-        """The revision a hub model was pinned to, if it was."""
-        return self._wiring.recipe.backbone.revision
+        """The commit the backbone's files are of, or what a hub model was pinned to; None for one of no hub."""
+        return self.source.revision or self._wiring.recipe.backbone.revision
+
+    @property
+    def source(self) -> ModelSource:
+        """Licence and revision of the backbone that answers."""
+        return self._wiring.backbone.source
+
+    def backbone_json(self) -> dict[str, Any]:
+        """Which backbone answers, as every result file says it: plain values."""
+        name, identity = self.backbone
+        return {"name": name, "identity": identity, **self.source.to_json(), "revision": self.revision}
 
     @property
     def hears(self) -> bool:

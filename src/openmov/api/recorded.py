@@ -29,6 +29,8 @@ class HowToRecord(TypedDict):
     """Of the manifest."""
     backbone: NotRequired[str | None]
     """Where the runs' backbone lies now, if not where it lay in training."""
+    safetensors_only: NotRequired[bool]
+    """Refuse a backbone that is published as a pickle."""
     views: NotRequired[tuple[int, int] | None]
     """Clips x crops, in place of the recipe's."""
     features: NotRequired[Path | None]
@@ -65,6 +67,7 @@ def record_runs(
     cache_folder: Path,
     split: str = "test",
     backbone: str | None = None,
+    safetensors_only: bool = False,
     views: tuple[int, int] | None = None,
     features: Path | None = None,
     changes: Sequence[str] = (),
@@ -79,7 +82,10 @@ def record_runs(
     if not run_folders:
         raise RunFolderError("evaluate", "no run is given", "name at least one run folder")
     started = time.monotonic()
-    loaded = (load_run(folder, cache_folder, backbone=backbone, features=features) for folder in run_folders)
+    loaded = (
+        load_run(folder, cache_folder, backbone=backbone, safetensors_only=safetensors_only, features=features)
+        for folder in run_folders
+    )
     runs = tuple(run.changed(changes) for run in loaded)
     runs = runs if views is None else tuple(run.with_views(*views) for run in runs)
     check(runs)

@@ -14,7 +14,7 @@ from openmov.api.answering import answering, base_novel_rule
 from openmov.api.wiring import Wiring, wire
 from openmov.config.faults import describe
 from openmov.config.load import change_recipe
-from openmov.config.schema import BackboneConfig, PredictionConfig, Recipe
+from openmov.config.schema import PredictionConfig, Recipe
 from openmov.errors import CheckpointError, RunFolderError
 from openmov.methods import METHODS
 from openmov.model import TrainedModel
@@ -80,10 +80,12 @@ def load_run(
     *,
     backbone: str | None = None,
     revision: str | None = None,
+    safetensors_only: bool = False,
     features: Path | None = None,
 ) -> LoadedRun:
     """Opens a finished run; `backbone` says where its backbone lies now, if not where it lay in training, and
-    `revision` which of a hub model's to take. `features` is a folder of stored video embeddings.
+    `revision` which of a hub model's to take; with `safetensors_only` one that is published as a pickle is refused.
+    `features` is a folder of stored video embeddings.
 
     Raises RunFolderError where there is no run, CheckpointError where it is unfinished, of another format version or
     of another backbone, BackboneError where the backbone cannot be had, FeaturesError for features of another recipe.
@@ -91,9 +93,8 @@ def load_run(
     folder = RunFolder.open(path)
     header = load_header(folder.best)
     recipe = _recipe_of(header, folder.best)
-    if backbone is not None or revision is not None:
-        elsewhere = BackboneConfig(name=backbone or recipe.backbone.name, revision=revision)
-        recipe = recipe.model_copy(update={"backbone": elsewhere})
+    elsewhere = recipe.backbone.moved(backbone, revision, safetensors_only=safetensors_only)
+    recipe = recipe.model_copy(update={"backbone": elsewhere})
     wiring = wire(recipe, cache_folder, features)
     require_match(header, backbone_identity=wiring.backbone.identity, where=folder.best)
     return LoadedRun(folder, replace(wiring, classes=header.provenance.base_classes), header)

@@ -20,18 +20,25 @@ from openmov.runtime.checkpoint import load_checkpoint, save_tensors
 
 
 def save_pretrained(
-    run: Path | str, out: Path | str, *, licence: str | None = None, backbone: str | None = None
+    run: Path | str,
+    out: Path | str,
+    *,
+    licence: str | None = None,
+    backbone: str | None = None,
+    safetensors_only: bool = False,
 ) -> Path:
     """Writes the best weights of a run, what they need and a model card into the folder `out`; returns it.
 
     `licence` is what you give the weights away under, such as `cc-by-4.0`; `backbone` says where the run's backbone
-    lies now. Raises RunFolderError, CheckpointError, BackboneError; StorageError where `out` holds anything.
+    lies now; `safetensors_only` refuses one that is published as a pickle. Raises RunFolderError, CheckpointError,
+    BackboneError; StorageError where `out` holds anything.
     """
     run, out = Path(run), Path(out)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise StorageError(out, "is there already", "choose another --out")
-    loaded = load_run(run, None, backbone=backbone)
+    loaded = load_run(run, None, backbone=backbone, safetensors_only=safetensors_only)
     weights, header = load_checkpoint(loaded.folder.best)
+    source = loaded.wiring.backbone.source
     made, best = header.provenance, {"step": header.step, "epoch": header.epoch, **header.metrics}
     data = _json(run / DATA_FILE)
     recipe = _without_machine(loaded.wiring.recipe.model_dump(mode="json"))
@@ -45,9 +52,11 @@ def save_pretrained(
         calibration=load_calibration(run),
         thresholds=load_thresholds(run),
         training={"best": best, "data": {name: data[name] for name in data if name != "unreadable"}},
+        backbone_revision=source.revision or made.backbone_revision,
+        backbone_licence=source.licence,
     )
     results = _json(loaded.folder.results / RESULTS_FILE)
-    facts = CardFacts(loaded.folder.name, config, made.backbone_name, licence, data, results)
+    facts = CardFacts(loaded.folder.name, config, licence, data, results)
     with atomic_folder(out) as temporary:
         save_tensors(temporary / WEIGHTS_FILE, weights)
         (temporary / CONFIG_FILE).write_text(config_text(config), encoding="utf-8")
@@ -56,14 +65,21 @@ def save_pretrained(
 
 
 def from_pretrained(
-    where: Path | str, *, backbone: str | None = None, revision: str | None = None, device: str = "auto"
+    where: Path | str,
+    *,
+    backbone: str | None = None,
+    revision: str | None = None,
+    safetensors_only: bool = False,
+    device: str = "auto",
 ) -> Predictor:
     """A Predictor from a shared folder, or from the hub by `owner/model` or `owner/model@revision`.
 
-    `backbone` says where its backbone lies, `revision` which of a hub backbone's. Raises CheckpointError,
-    BackboneError, RecipeError.
+    `backbone` says where its backbone lies, `revision` which of a hub backbone's; `safetensors_only` refuses one that
+    is published as a pickle. Raises CheckpointError, BackboneError, RecipeError.
     """
-    return Predictor.from_run(Path(where), backbone=backbone, revision=revision, device=device)
+    return Predictor.from_run(
+        Path(where), backbone=backbone, revision=revision, safetensors_only=safetensors_only, device=device
+    )
 
 
 def _without_machine(recipe: dict[str, Any]) -> dict[str, Any]:

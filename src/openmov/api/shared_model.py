@@ -18,7 +18,7 @@ import torch
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from openmov.config.faults import describe
-from openmov.config.schema import BackboneConfig, Recipe
+from openmov.config.schema import Recipe
 from openmov.errors import CheckpointError
 from openmov.prediction.base_novel import NovelPath
 from openmov.prediction.unknown import Thresholds
@@ -54,6 +54,10 @@ class SharedConfig:
     """Where "none of these" begins."""
     training: Mapping[str, Any] = field(repr=False)
     """Steps, epochs, validation, data: for people."""
+    backbone_revision: str | None = None
+    """Full commit hash of the hub's repository it came from in training."""
+    backbone_licence: str = "unknown"
+    """Under which its weights are published."""
     model_type: Literal["openmov"] = "openmov"
     """What tells such a folder from any other."""
     format_version: int = FORMAT_VERSION
@@ -74,11 +78,9 @@ class SharedModel:
     recipe: Recipe = field(repr=False)
     """Checked."""
 
-    def with_backbone(self, name: str | None, revision: str | None) -> "SharedModel":
-        """The same, its backbone elsewhere than the recipe says."""
-        if name is None and revision is None:
-            return self
-        elsewhere = BackboneConfig(name=name or self.recipe.backbone.name, revision=revision)
+    def with_backbone(self, name: str | None, revision: str | None, *, safetensors_only: bool = False) -> "SharedModel":
+        """The same, its backbone elsewhere than the recipe says, or no pickle."""
+        elsewhere = self.recipe.backbone.moved(name, revision, safetensors_only=safetensors_only)
         return replace(self, recipe=self.recipe.model_copy(update={"backbone": elsewhere}))
 
     def weights(self) -> dict[str, torch.Tensor]:

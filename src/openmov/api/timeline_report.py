@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import UInt8
 
+from openmov.api.facts import licence_in_words
 from openmov.api.moments import FileTimeline, Segment
 from openmov.api.predictor import Predictor
 from openmov.api.timeline import TimelineSettings
@@ -24,9 +25,8 @@ _MOST_PICTURES = 60
 
 def timeline_facts(predictor: Predictor, vocabulary: Vocabulary, settings: TimelineSettings) -> dict[str, Any]:
     """Who answered, among which names, and how the videos were cut: plain values."""
-    name, identity = predictor.backbone
     return {
-        "backbone": {"name": name, "identity": identity, "revision": predictor.revision},
+        "backbone": predictor.backbone_json(),
         "vocabulary": {**asdict(vocabulary), "identity": vocabulary.identity},
         "settings": predictor.settings(vocabulary).to_json(),
         "windows": {
@@ -46,6 +46,8 @@ def write_timeline_report(
     cut = f"windows of {windows['window_seconds']:g} s every {windows['hop_seconds']:g} s"
     rows = (
         ("backbone", f"{facts['backbone']['name']} ({facts['backbone']['identity'][:12]})"),
+        ("licence", licence_in_words(facts["backbone"])),
+        ("revision", facts["backbone"]["revision"] or "of no hub"),
         ("answers", settings),
         ("names", f"{len(facts['vocabulary']['base']) + len(facts['vocabulary']['novel'])}"),
         ("cut into", f"{cut}; no segment shorter than {windows['min_seconds']:g} s"),

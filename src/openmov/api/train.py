@@ -28,6 +28,7 @@ from openmov.data.shard_clips import DEFAULT_BUFFER
 from openmov.data.source import Unreadable
 from openmov.errors import RecipeError
 from openmov.model import TrainedModel
+from openmov.model.backbones import ModelSource
 from openmov.model.execution import compile_encoders, recompute_activations
 from openmov.prediction.calibration import Calibration, Method
 from openmov.prediction.predictor import RecordedScorer, record
@@ -40,8 +41,11 @@ from openmov.training.objective import BaseObjective, Objective
 from openmov.training.own_loss import OwnObjective
 from openmov.training.wandb_curves import require_wandb
 
-_WITHOUT_EFFECT = {"parallel", "keep_last", "stall_seconds", "wandb"}
-"""Fields of the training that no weight depends on, so that a run may go on with others."""
+_WITHOUT_EFFECT = {
+    "training": {"parallel", "keep_last", "stall_seconds", "wandb"},
+    "backbone": {"safetensors_only"},
+}
+"""Fields that no weight depends on, so that a run may go on with others."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +60,10 @@ class TrainingResult:
     """beta and tau_v chosen on held-out base classes, if that was asked for."""
     unreadable: tuple[Unreadable, ...]
     """Videos of base classes that could not be read, and were left out."""
+    backbone: str
+    """What the user called it."""
+    source: ModelSource
+    """Licence and revision of the backbone."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +79,7 @@ class _Trainer:
 
     def fingerprint(self, data: TrainingData) -> str:
         """Equal for two runs if and only if one may go on where the other stopped."""
-        recipe = self.wiring.recipe.model_dump(mode="json", exclude={"training": _WITHOUT_EFFECT})
+        recipe = self.wiring.recipe.model_dump(mode="json", exclude=_WITHOUT_EFFECT)
         facts = [recipe, self.wiring.backbone.identity, data.vocabulary.identity, data.identity]
         facts += [self.supply.identity] if self.supply.identity else []
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
@@ -220,7 +228,8 @@ def _prepared_and_trained(trainer: _Trainer, data: TrainingData, out: Path, how:
     summary = trainer.train(folder, data)
     if how == "entropy":
         chosen = match_run(wiring, data, folder.best, trainer.supply.evaluation(data.val), out, writes=world.first)
-    return TrainingResult(out, summary, chosen, prepared.unreadable)
+    used = wiring.backbone
+    return TrainingResult(out, summary, chosen, prepared.unreadable, used.name, used.source)
 
 
 def _validator(
@@ -257,4 +266,6 @@ def _provenance(wiring: Wiring, data: TrainingData) -> Provenance:
         vocabulary_identity=data.vocabulary.identity,
         base_classes=data.vocabulary.names,
         prompts=data.vocabulary.prompts,
+        backbone_revision=wiring.backbone.source.revision,
+        backbone_licence=wiring.backbone.source.licence,
     )

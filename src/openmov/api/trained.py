@@ -47,10 +47,13 @@ class Trained:
         return network.eval()
 
 
-def open_trained(where: str | Path, *, backbone: str | None = None, revision: str | None = None) -> Trained:
+def open_trained(
+    where: str | Path, *, backbone: str | None = None, revision: str | None = None, safetensors_only: bool = False
+) -> Trained:
     """The model of a run folder, a shared folder, or a hub name (`owner/model`, `owner/model@revision`).
 
-    `backbone` says where its backbone lies now, if not where it lay in training. Raises RunFolderError,
+    `backbone` says where its backbone lies now, if not where it lay in training; with `safetensors_only` one that is
+    published as a pickle is refused. Raises RunFolderError,
     CheckpointError, BackboneError.
     """
     folder = Path(where)
@@ -61,12 +64,12 @@ def open_trained(where: str | Path, *, backbone: str | None = None, revision: st
                 raise CheckpointError(where, "is a model of the hub, but none of openmov's", "give another name")
             folder = fetch_model(str(where), [WEIGHTS_FILE, CONFIG_FILE, CARD_FILE])
     if is_shared(folder):
-        return _of_shared(open_shared(folder).with_backbone(backbone, revision))
-    return _of_run(folder, backbone, revision)
+        return _of_shared(open_shared(folder).with_backbone(backbone, revision, safetensors_only=safetensors_only))
+    return _of_run(folder, backbone, revision, safetensors_only)
 
 
-def _of_run(path: Path, backbone: str | None, revision: str | None) -> Trained:
-    loaded = load_run(path, None, backbone=backbone, revision=revision)
+def _of_run(path: Path, backbone: str | None, revision: str | None, safetensors_only: bool) -> Trained:
+    loaded = load_run(path, None, backbone=backbone, revision=revision, safetensors_only=safetensors_only)
     made, best = loaded.header.provenance, loaded.folder.best
     calibration, thresholds = load_calibration(path), load_thresholds(path)
     weights = _Checkpoint(best)

@@ -22,7 +22,10 @@ from openmov.types import Modality
 Form = Literal["text", "csv", "json"]
 
 _BAR = 24
-_COLUMNS = ("path", "rank", "label", "probability", "modalities", "notes", "error", "none_of_these")
+_COLUMNS = (
+    *("path", "rank", "label", "probability", "modalities", "notes", "error", "none_of_these"),
+    *("backbone", "revision", "licence"),
+)
 _SEEN = {Modality.VIDEO: "saw video", Modality.FLOW: "saw motion", Modality.AUDIO: "heard sound"}
 
 
@@ -62,7 +65,7 @@ def show(
     with progress_bar("answering", len(files), shown=len(files) > 1) as progress:
         for answer in predictor.predict(files, vocabulary, top=top, workers=workers, unknown=unknown):
             answers.append(answer)
-            _print_one(answer, form)
+            _print_one(answer, form, predictor)
             if report is not None:
                 page.add(answer)
             progress(len(answers))
@@ -85,18 +88,19 @@ def heading(predictor: Predictor, vocabulary: Vocabulary, views: str | None = No
     name, identity = predictor.backbone
     settings = predictor.settings(vocabulary)
     settings = settings if views is None else replace(settings, views=views, preset=None)
-    pinned = "" if predictor.revision is None else f", revision {predictor.revision}"
-    return f"backbone: {name} ({identity[:12]}{pinned}); {settings}"
+    pinned = "" if predictor.revision is None else f", revision {predictor.revision[:12]}"
+    restricted = ", non-commercial" if predictor.source.non_commercial else ""
+    licence = f", licence {predictor.source.licence}{restricted}"
+    return f"backbone: {name} ({identity[:12]}{pinned}{licence}); {settings}"
 
 
 def to_json(
     predictor: Predictor, vocabulary: Vocabulary, answers: Iterable[Prediction | DecodeError]
 ) -> dict[str, Any]:
     """Everything that was asked and answered, as plain values."""
-    name, identity = predictor.backbone
     given = list(answers)
     return {
-        "backbone": {"name": name, "identity": identity, "revision": predictor.revision},
+        "backbone": predictor.backbone_json(),
         "vocabulary": {**asdict(vocabulary), "identity": vocabulary.identity},
         "settings": predictor.settings(vocabulary).to_json(),
         "predictions": [answer.to_json() for answer in given if isinstance(answer, Prediction)],
@@ -116,15 +120,17 @@ def one_prediction(answer: Prediction) -> str:
     return "\n".join(lines)
 
 
-def csv_rows(answer: Prediction | DecodeError) -> list[tuple[object, ...]]:
+def csv_rows(answer: Prediction | DecodeError, predictor: Predictor) -> list[tuple[object, ...]]:
     """One row an answer, in the order of the columns; one row with the reason for a file that could not be read."""
+    source = (predictor.backbone[0], predictor.revision or "", predictor.source.licence)
     if isinstance(answer, DecodeError):
-        return [(answer.where, "", "", "", "", "", answer.what, "")]
+        return [(answer.where, "", "", "", "", "", answer.what, "", *source)]
     seen, notes = " ".join(answer.modalities), "; ".join(answer.notes)
     ranked = zip(answer.answers.names, answer.answers.probabilities, strict=True)
     none = "" if answer.fit is None else answer.none_of_these
     return [
-        (answer.path, rank, name, f"{p:.6f}", seen, notes, "", none) for rank, (name, p) in enumerate(ranked, start=1)
+        (answer.path, rank, name, f"{p:.6f}", seen, notes, "", none, *source)
+        for rank, (name, p) in enumerate(ranked, start=1)
     ]
 
 
@@ -135,9 +141,9 @@ def csv_line(cells: Iterable[object]) -> str:
     return line.getvalue()
 
 
-def _print_one(answer: Prediction | DecodeError, form: Form) -> None:
+def _print_one(answer: Prediction | DecodeError, form: Form, predictor: Predictor) -> None:
     if form == "csv":
-        print("\n".join(map(csv_line, csv_rows(answer))), flush=True)
+        print("\n".join(map(csv_line, csv_rows(answer, predictor))), flush=True)
     elif form == "text" and isinstance(answer, Prediction):
         print(f"\n{one_prediction(answer)}", flush=True)
 

@@ -15,10 +15,12 @@ from openmov.cli.options import (
     Manifest,
     NotNegative,
     RecipeName,
+    SafetensorsOnly,
     Set,
     Workers,
     app,
     with_flow,
+    with_safetensors_only,
 )
 from openmov.errors import RecipeError, VocabularyError
 
@@ -142,6 +144,7 @@ def prepare(
     limit: LimitSeconds = 600,
     workers: Workers = 2,
     flow: FlowMethod = None,
+    safetensors_only: SafetensorsOnly = False,
     set_: Set = (),
     json: Json = False,
 ) -> int:
@@ -165,7 +168,8 @@ def prepare(
     from openmov.data.shard import Shard
     from openmov.runtime.cache_folder import default_cache_folder
 
-    settings, folder = load_recipe(recipe, with_flow(flow, set_)), cache or default_cache_folder()
+    changes = with_safetensors_only(safetensors_only, with_flow(flow, set_))
+    settings, folder = load_recipe(recipe, changes), cache or default_cache_folder()
     options = PrepareOptions(workers, engine, frames, verify, Shard.parse(shard or "1/1"), float(limit) or None)
     say = None if plan or json else show_prepare.plan_on_stderr
     done = prepare_manifest(

@@ -21,7 +21,10 @@ from openmov.runtime.progress import progress_bar
 from openmov.text.vocabulary import Vocabulary
 
 _BAR = 24
-_COLUMNS = ("path", "start_seconds", "end_seconds", "label", "none_of_these", "probability", "error")
+_COLUMNS = (
+    *("path", "start_seconds", "end_seconds", "label", "none_of_these", "probability", "error"),
+    *("backbone", "revision", "licence"),
+)
 
 
 @dataclass(frozen=True)
@@ -71,19 +74,24 @@ def _answer(
         found.append(so_far)
         if asked.form == "text":
             print(f"\n{file}", flush=True)
-        _read(timeline, so_far, asked)
+        _read(timeline, so_far, asked, _source(predictor))
     except DecodeError as error:
         failed.append(error)
 
 
-def _read(timeline: Timeline, so_far: FileTimeline, asked: TimelineAsked) -> None:
+def _source(predictor: Predictor) -> tuple[str, str, str]:
+    """The last columns: who answered."""
+    return predictor.backbone[0], predictor.revision or "", predictor.source.licence
+
+
+def _read(timeline: Timeline, so_far: FileTimeline, asked: TimelineAsked, source: tuple[str, str, str]) -> None:
     keeps = asked.form == "json" or asked.report is not None
     with progress_bar(so_far.path.name, timeline.grid.num_windows) as progress:
         done = 0
         try:
             for moment in timeline:
                 if isinstance(moment, Segment):
-                    _say(moment, so_far, asked.form)
+                    _say(moment, so_far, asked.form, source)
                 else:
                     done += 1
                     progress(done)
@@ -91,17 +99,17 @@ def _read(timeline: Timeline, so_far: FileTimeline, asked: TimelineAsked) -> Non
             so_far.notes = timeline.notes
         except KeyboardInterrupt:
             for segment in timeline.rest():
-                _say(segment, so_far, asked.form)
+                _say(segment, so_far, asked.form, source)
             so_far.notes = (*timeline.notes, f"interrupted: answered up to {_until(so_far)}")
             raise
 
 
-def _say(segment: Segment, so_far: FileTimeline, form: Form) -> None:
+def _say(segment: Segment, so_far: FileTimeline, form: Form, source: tuple[str, str, str]) -> None:
     so_far.segments.append(segment)
     if form == "csv":
         row = segment.to_json()
         cells = (so_far.path, row["start_seconds"], row["end_seconds"], row["name"] or "", row["none_of_these"])
-        print(csv_line((*cells, f"{segment.probability:.6f}", "")), flush=True)
+        print(csv_line((*cells, f"{segment.probability:.6f}", "", *source)), flush=True)
     elif form == "text":
         print(f"  {line(segment)}", flush=True)
 
@@ -128,7 +136,7 @@ def _conclude(predictor: Predictor, asked: TimelineAsked, found: list[FileTimeli
         print(json.dumps({**facts, "timelines": timelines, "failures": failures}, ensure_ascii=False, indent=1))
     if asked.form == "csv":
         for error in failed:
-            print(csv_line((error.where, "", "", "", "", "", error.what)))
+            print(csv_line((error.where, "", "", "", "", "", error.what, *_source(predictor))))
     if asked.report is not None:
         write_timeline_report(
             asked.report,

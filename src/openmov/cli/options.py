@@ -35,6 +35,16 @@ FeaturesFolder = Annotated[
     Path | None,
     Parameter(help="Folder of stored video embeddings, as `openmov prepare --features` writes it."),
 ]
+SafetensorsOnly = Annotated[
+    bool,
+    Parameter(
+        name="--safetensors-only",
+        negative="",
+        show_default=False,
+        help="Refuse a backbone whose weights are published as a pickle (.bin), which is otherwise converted once, in "
+        "a process of its own, without running what is in it.",
+    ),
+]
 LimitSeconds = Annotated[
     int, Parameter(validator=Number(gte=0), help="Seconds after which a video is given up; 0 for no limit.")
 ]
@@ -78,6 +88,11 @@ def with_answering(
 def with_decoder(name: str | None, overrides: tuple[str, ...]) -> tuple[str, ...]:
     """Changes of the recipe, that of `--decoder` before the others."""
     return overrides if name is None else (f"video.decoder={name}", *overrides)
+
+
+def with_safetensors_only(asked: bool, overrides: tuple[str, ...]) -> tuple[str, ...]:
+    """Changes of the recipe, that of `--safetensors-only` after the others: nothing takes it back."""
+    return (*overrides, "backbone.safetensors_only=true") if asked else overrides
 
 
 def with_flow(method: str | None, overrides: tuple[str, ...]) -> tuple[str, ...]:

@@ -22,6 +22,7 @@ from openmov.cli.options import (
     GeneralisedName,
     Json,
     LimitSeconds,
+    SafetensorsOnly,
     Set,
     app,
     with_answering,
@@ -87,6 +88,7 @@ class NetworkAsked:
     revision: Annotated[
         str | None, Parameter(help="Of a hub model: a commit, a tag or a branch. [default: the newest]")
     ] = None
+    safetensors_only: SafetensorsOnly = False
     modalities: Annotated[
         str | None,
         Parameter(help="Without a run: video, or video,flow,audio for an untrained MOV. [default: video]"),
@@ -253,6 +255,7 @@ def _choices(asked: NetworkAsked) -> Choices:
         run=asked.run,
         backbone=asked.backbone,
         revision=asked.revision,
+        safetensors_only=asked.safetensors_only,
         modalities=asked.modalities,
         views=asked.views,
         overrides=with_decoder(asked.decoder, with_flow(asked.flow, changes)),

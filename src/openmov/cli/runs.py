@@ -17,10 +17,12 @@ from openmov.cli.options import (
     Manifest,
     Names,
     RecipeName,
+    SafetensorsOnly,
     Set,
     Workers,
     app,
     with_answering,
+    with_safetensors_only,
 )
 
 Calibrate = Annotated[
@@ -76,6 +78,7 @@ def train(
     cache: Cache = None,
     features: FeaturesFolder = None,
     workers: Workers = 2,
+    safetensors_only: SafetensorsOnly = False,
     set_: Set = (),
     json: Json = False,
 ) -> None:
@@ -95,7 +98,9 @@ def train(
     from openmov.runtime.cache_folder import default_cache_folder
     from openmov.runtime.distributed import speaks
 
-    settings, folder = with_protocol(load_recipe(recipe, set_), protocol, set_), cache or default_cache_folder()
+    changes = with_safetensors_only(safetensors_only, set_)
+    settings = with_protocol(load_recipe(recipe, changes), protocol, changes)
+    folder = cache or default_cache_folder()
     how: dict[str, Any] = {"resume": resume, "with_calibration": calibrate, "workers": workers, **vars(streamed)}
     result = run_training(settings, manifest, vocabulary, out, cache_folder=folder, features=features, **how)
     if speaks():
@@ -120,6 +125,7 @@ class Measurement:
     backbone: Annotated[
         str | None, Parameter(help="Where the runs' backbone lies now, if not where it lay in training.")
     ] = None
+    safetensors_only: SafetensorsOnly = False
     generalised: GeneralisedName = None
     encoder_weight: EncoderWeight = None
 
@@ -179,7 +185,8 @@ def _how(measured: Measurement, features: Path | None, workers: int) -> dict[str
     views = parse_views(measured.views)
     changes = with_answering(measured.generalised, measured.encoder_weight, ())
     chosen = {"split": measured.split, "backbone": measured.backbone, "views": views, "changes": changes}
-    return {**chosen, "features": features, "workers": workers}
+    safe = measured.safetensors_only
+    return {**chosen, "safetensors_only": safe, "features": features, "workers": workers}
 
 
 @app.command

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from openmov.cli.options import app
+from openmov.cli.options import SafetensorsOnly, app
 
 BackboneNow = Annotated[
     str | None, Parameter(help="Where the run's backbone lies now, if not where it lay in training.")
@@ -13,7 +13,15 @@ BackboneNow = Annotated[
 
 
 @app.command
-def share(run: Path, /, *, out: Path, licence: str | None = None, backbone: BackboneNow = None) -> None:
+def share(
+    run: Path,
+    /,
+    *,
+    out: Path,
+    licence: str | None = None,
+    backbone: BackboneNow = None,
+    safetensors_only: SafetensorsOnly = False,
+) -> None:
     """Write a trained run as a folder to give away: weights, config.json and a model card, in Hugging Face's form.
 
     Parameters
@@ -27,7 +35,7 @@ def share(run: Path, /, *, out: Path, licence: str | None = None, backbone: Back
     """
     from openmov.api.share import save_pretrained
 
-    print(save_pretrained(run, out, licence=licence, backbone=backbone))
+    print(save_pretrained(run, out, licence=licence, backbone=backbone, safetensors_only=safetensors_only))
 
 
 @app.command
@@ -42,6 +50,7 @@ def export(
     prompts: str | None = None,
     modalities: str | None = None,
     backbone: BackboneNow = None,
+    safetensors_only: SafetensorsOnly = False,
 ) -> None:
     """Write a trained model as one file for programs without openmov, and compare what it answers.
 
@@ -67,5 +76,14 @@ def export(
 
     names = choose_labels(labels, vocabulary) if labels or vocabulary else ()
     streams = None if modalities is None else [name.strip() for name in modalities.split(",")]
-    done = export_model(run, out, format, labels=names, prompts=prompts, modalities=streams, backbone=backbone)
+    done = export_model(
+        run,
+        out,
+        format,
+        labels=names,
+        prompts=prompts,
+        modalities=streams,
+        backbone=backbone,
+        safetensors_only=safetensors_only,
+    )
     print(f"{done.path}: {', '.join(done.inputs)} -> {', '.join(done.outputs)}; within {done.worst:.1e} of PyTorch")

@@ -41,11 +41,14 @@ def training(result: TrainingResult, as_json: bool) -> None:
     if as_json:
         chosen = None if result.calibration is None else asdict(result.calibration.chosen)
         lost = [{"file": str(one.record.path), "reason": one.error.what} for one in result.unreadable]
-        print_json({"run": str(result.folder), **vars(summary), "calibration": chosen, "unreadable": lost})
+        backbone = {"name": result.backbone, **result.source.to_json()}
+        said = {"run": str(result.folder), **vars(summary), "calibration": chosen, "unreadable": lost}
+        print_json({**said, "backbone": backbone})
     else:
         epoch = summary.best_epoch
         best = "" if epoch is None else f", best epoch {epoch + 1} (validation {summary.best_validation or 0:.1%})"
         print(f"{result.folder}: {summary.epochs} epochs in {summary.seconds:.0f} s{best}")
+        print(f"backbone: {result.backbone}, {result.source}")
         if result.calibration is not None:
             chosen_settings = result.calibration.chosen
             clips, held = result.calibration.num_clips, len(result.calibration.pseudo_novel)

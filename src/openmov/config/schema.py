@@ -35,6 +35,13 @@ class BackboneConfig(_Section):
     """Refuse weights that are published as a pickle (`.bin`), which are otherwise converted once, in a process of their
     own, without running what is in them."""
 
+    def moved(self, name: str | None, revision: str | None, *, safetensors_only: bool = False) -> "BackboneConfig":
+        """The same model, its files at another place or revision; None leaves both as they are."""
+        safe = self.safetensors_only or safetensors_only
+        if name is None and revision is None:
+            return self.model_copy(update={"safetensors_only": safe})
+        return self.model_copy(update={"name": name or self.name, "revision": revision, "safetensors_only": safe})
+
 
 class VideoConfig(_Section):
     num_frames: PositiveInt = 16

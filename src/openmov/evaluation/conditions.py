@@ -57,6 +57,10 @@ class Conditions:
     """How many of the clips are there."""
     novel_path: Mapping[str, float] = field(default_factory=dict)
     """beta, tau_x and tau_v, where the answers depend on them."""
+    revision: str | None = None
+    """Full commit hash of the hub's repository the backbone came from; None for one of no hub."""
+    licence: str = "unknown"
+    """Under which the backbone's weights are published."""
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for `json.dump`."""

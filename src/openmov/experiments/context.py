@@ -19,7 +19,7 @@ from openmov.data.split import write_vocabulary
 from openmov.experiments.data import Clips, StudyData
 from openmov.experiments.folders import MEASURING, TRAINING, StudyFolders, TrainingFolder, code_identity
 from openmov.experiments.trainings import Measurement, TrainingTask
-from openmov.model.backbones import load_backbone
+from openmov.model.backbones import ModelSource, load_backbone
 from openmov.text.vocabulary import Vocabulary, load_vocabulary
 
 _LOOKS: dict[str, Any] = {
@@ -148,3 +148,9 @@ def manifest_identity(manifest: Path) -> str:
 def backbone_identity(config: BackboneConfig) -> str:
     """Hash of its weights and preprocessing. Raises BackboneError."""
     return load_backbone(config).identity
+
+
+@cache
+def backbone_source(config: BackboneConfig) -> ModelSource:
+    """Licence and revision of a backbone. Raises BackboneError."""
+    return load_backbone(config).source

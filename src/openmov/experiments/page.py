@@ -15,6 +15,7 @@ from openmov.api.facts import machine_facts, software_facts
 from openmov.evaluation.content import FactGroup, Step
 from openmov.evaluation.figures import extremes_of, tally
 from openmov.evaluation.pages import percent, points, render
+from openmov.experiments.context import backbone_source
 from openmov.experiments.data import StudyData, Track
 from openmov.experiments.folders import TRAINING, code_identity
 from openmov.experiments.outcome import (
@@ -319,7 +320,11 @@ def _write_page(out: Path, name: str, content: StudiesContent) -> Path:
 def _facts(made: PageInputs, studies: Sequence[Study]) -> tuple[FactGroup, ...]:
     data, scale = made.plan.data, made.plan.data.scale
     facts = {"data": data.title, "training seeds": ", ".join(map(str, range(data.seeds)))}
-    used = dict.fromkeys(one.track for study in studies for one in measurements_by(study, data))
+    measured = [one for study in studies for one in measurements_by(study, data)]
+    used = dict.fromkeys(one.track for one in measured)
+    trained = (task for one in measured for task in made.plan.trainings.get(one, ()))
+    backbones = dict.fromkeys(task.recipe.backbone for task in trained)
+    facts["backbone"] = "; ".join(f"{config.name} ({backbone_source(config)})" for config in backbones)
     facts |= {name: _track_facts(data.tracks[name], sizes=scale is not None) for name in used}
     if scale is not None:
         facts["epochs"] = str(scale.epochs)

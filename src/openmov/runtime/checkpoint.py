@@ -54,6 +54,10 @@ class Provenance:
     """Its base names, in the order of the score vector."""
     prompts: str
     """Its template set."""
+    backbone_revision: str | None = None
+    """Full commit hash of the hub's repository the backbone came from; None for one of no hub."""
+    backbone_licence: str = "unknown"
+    """Under which the backbone's weights are published."""
 
 
 @dataclass(frozen=True)

@@ -100,8 +100,13 @@ class TrainableText(Protocol):
 class Backbone(Protocol):
     """A pretrained vision-language model behind one door."""
 
-    source: ModelSource
-    """Licence of its weights and commit they came from: said in every result. `load_backbone` sets it."""
+    @property
+    def source(self) -> ModelSource:
+        """Licence of its weights and the commit they came from: said in every result. `load_backbone` sets it."""
+        ...
+
+    @source.setter
+    def source(self, source: ModelSource) -> None: ...
 
     @property
     def name(self) -> str:

@@ -55,6 +55,15 @@ class ModelSource:
         """Whether the licence is one of those known to forbid commercial use."""
         return is_non_commercial(self.licence)
 
+    def to_json(self) -> dict[str, Any]:
+        """Plain values for result files."""
+        return {
+            "revision": self.revision,
+            "licence": self.licence,
+            "licence_from": self.licence_from,
+            "non_commercial": self.non_commercial,
+        }
+
     def __str__(self) -> str:
         """Licence and revision in a few words."""
         licence = f"licence {self.licence}" + (", non-commercial" if self.non_commercial else "")
