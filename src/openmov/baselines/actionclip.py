@@ -27,6 +27,8 @@ from openmov.types import ClassEmbeddings, JointEmbeddings, Modality
 class ActionCLIP(OwnTextModel):
     """`actionclip`. Raises RecipeError for a backbone whose text side cannot be trained."""
 
+    pretrained_rate = 0.1  # f_ratio 10 of the authors' configuration times the rate for new parts
+
     def __init__(self, parts: NetworkParts) -> None:
         super().__init__(parts)
         self.names = TrainedNames(text_encoder(parts), parts.recipe.baselines.prompts, keeps_templates=True)
@@ -41,7 +43,9 @@ class ActionCLIP(OwnTextModel):
     def join(
         self, frames: Mapping[Modality, Float[Tensor, "rows _ dim"]], present: Mapping[Modality, Bool[Tensor, "rows"]]
     ) -> JointEmbeddings:
-        return JointEmbeddings({m: self.temporal(tokens).mean(dim=1) for m, tokens in frames.items()}, present)
+        return JointEmbeddings(
+            {m: (self.temporal(tokens) + tokens).mean(dim=1) for m, tokens in frames.items()}, present
+        )
 
     def classes(self, vocabulary: Vocabulary, clips: Sequence[str] = ()) -> ClassEmbeddings:
         found: ClassEmbeddings = self.names(vocabulary, clips)

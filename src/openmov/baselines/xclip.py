@@ -5,8 +5,8 @@
     names --text tower--> t ----------------------------------------------------------+--> t + alpha * P(t, context)
 
 The modules are Hugging Face's XCLIPModel: of released weights (backbone.name is then an X-CLIP's), or around the
-backbone's CLIP, with the new parts drawn. Frames of a clip are looked at together, so there is nothing to embed one
-by one. Knows nothing of files.
+backbone's CLIP, with the new parts drawn as the authors draw them. The text tower does not train (theirs: FIX_TEXT).
+Frames of a clip are looked at together, so there is nothing to embed one by one. Knows nothing of files.
 """
 
 from collections.abc import Mapping, Sequence
@@ -29,11 +29,17 @@ from openmov.types import ClassEmbeddings, ClipBatch, JointEmbeddings, Modality
 
 _NAMES_AND_CLIPS = 4096
 """Adapted at a time where no gradient is needed."""
+_NEW_PARTS = ("message_", "mit.", "prompts_")
+"""In the names of weights that CLIP has not."""
+_STD = 0.02
+"""Of new weights, a normal distribution cut off at two deviations (microsoft/VideoX, X-CLIP, models/prompt.py)."""
 
 
 class XCLIP(BySimilarity, TrainedModel):
     """`xclip`. Raises RecipeError for a backbone that is neither CLIP nor X-CLIP, for other frames than it has, and for
     layers or patches that do not train: each of its layers holds new parts, and messages pass between whole frames."""
+
+    pretrained_rate = 0.1  # optimizer.py of the authors' code: 10 times the rate for new parts
 
     def __init__(self, parts: NetworkParts) -> None:
         super().__init__()
@@ -44,8 +50,13 @@ class XCLIP(BySimilarity, TrainedModel):
             raise RecipeError("model.method", what, "take a CLIP or an X-CLIP as backbone.name")
         self.model: Any = _released(backbone, recipe.video.num_frames) or _around(backbone, parts)
         self.model.logit_scale.requires_grad_(False)  # the temperature is not trained, in any method
+        for frozen in (self.model.text_model, self.model.text_projection):
+            frozen.requires_grad_(False)
         self.names = TrainedNames(backbone.text_encoder_of(self.model), recipe.baselines.prompts, keeps_templates=True)
         self.frames_at_a_time = parts.encoder_chunk
+
+    def is_pretrained(self, name: str) -> bool:
+        return not any(part in name for part in _NEW_PARTS)
 
     def own_blocks(self) -> Sequence[nn.Module]:
         """Layers of its picture tower."""
@@ -142,8 +153,22 @@ def _around(backbone: CLIPBackbone, parts: NetworkParts) -> Any:
     renamed = {key.replace("pre_layrnorm", "pre_layernorm"): value for key, value in clip.state_dict().items()}
     report = model.load_state_dict(renamed, strict=False)
     assert not report.unexpected_keys, report.unexpected_keys
-    nn.init.normal_(model.mit.position_embedding, std=0.02)
+    draw_new_parts(model)
     return model
+
+
+def draw_new_parts(model: Any) -> None:
+    """The authors' initialisation of what names and frames are adapted by: N(0, 0.02) cut off, biases zero.
+
+    transformers draws the linear layers of the prompt generator from N(0, 1), it takes `initializer_factor` for a
+    deviation: the prompt is then hundreds of times longer than the name that it should adapt a little.
+    """
+    nn.init.normal_(model.mit.position_embedding, std=_STD)
+    for module in (*model.mit.modules(), *model.prompts_generator.modules()):
+        if isinstance(module, nn.Linear):
+            nn.init.trunc_normal_(module.weight, std=_STD, a=-2 * _STD, b=2 * _STD)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
 
 
 def _plain(config: dict[str, Any]) -> dict[str, Any]:

@@ -33,7 +33,9 @@ OWN = {
         "baselines.adapter_ratio=0.2",
     ),
     "actionclip": (
-        "training.learning_rate=5e-6",
+        "training.learning_rate=5e-5",
+        "training.pretrained_rate=0.1",
+        "training.adam_beta2=0.98",
         "training.weight_decay=0.2",
         "training.epochs=50",
         "training.batch_size=256",
@@ -42,7 +44,9 @@ OWN = {
         "baselines.prompts=actionclip",
     ),
     "xclip": (
-        "training.learning_rate=8e-6",
+        "training.learning_rate=8e-5",
+        "training.pretrained_rate=0.1",
+        "training.adam_beta2=0.98",
         "training.weight_decay=0.001",
         "training.epochs=30",
         "training.batch_size=256",
@@ -50,6 +54,8 @@ OWN = {
         "baselines.integration_layers=1",
         "baselines.prompt_layers=2",
         "baselines.prompt_alpha=0.1",
+        "baselines.prompts=none",
+        "video.num_frames=32",
     ),
     "vificlip": (
         "training.learning_rate=8e-6",

@@ -201,6 +201,11 @@ class TrainingConfig(_Section):
     """Clips of a forward pass; gradients are accumulated to `batch_size`. None takes batch_size."""
     learning_rate: PositiveFloat = 1e-4
     """At the start of the half-cosine decay to 0."""
+    pretrained_rate: Annotated[float, Field(gt=0, le=1)] | None = None
+    """Learning rate of pretrained weights relative to `learning_rate`, which is then that of a method's new parts; None
+    takes the method's own (xclip, actionclip: 0.1; others: 1)."""
+    adam_beta2: Annotated[float, Field(gt=0, lt=1)] = 0.999
+    """Decay of AdamW's second moment (xclip, actionclip, own protocol: 0.98)."""
     weight_decay: Annotated[float, Field(ge=0)] = 0.05
     """AdamW; not on biases, norms and embeddings."""
     warmup_epochs: Annotated[float, Field(ge=0)] = 0.0

@@ -105,8 +105,8 @@ UNDER_OWN = ("baselines.prompts=null", "video.num_frames=8")
 """What stays the recipe's where authors' values are asked for: the tiny CLIP does not know the words of ActionCLIP's
 templates, and a clip of two seconds has no 32 frames."""
 UNDER_OWN_SAID = (
-    "ActionCLIP keeps the templates of the other methods, whose words the tiny CLIP knows, and ViFi-CLIP their 8 "
-    "frames: a clip of two seconds has no 32."
+    "ActionCLIP and X-CLIP keep the templates of the other methods, whose words the tiny CLIP knows, and X-CLIP and "
+    "ViFi-CLIP their 8 frames: a clip of two seconds has no 32."
 )
 _LAYERS = {3: "1", 6: "2", 9: "3"}
 """The tiny CLIP has 4 layers."""

@@ -5,6 +5,7 @@ Knows nothing of what it computes.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
@@ -50,6 +51,13 @@ class TrainedModel(nn.Module):
     def encode_inputs(self, modality: Modality, inputs: Float[Tensor, "rows ..."]) -> Float[Tensor, "rows _ dim"]:
         """One of v, f, a for inputs that all have the modality, for callers who put them together themselves."""
         raise NotImplementedError
+
+    pretrained_rate: ClassVar[float] = 1.0
+    """Learning rate of pretrained weights relative to that of new ones, where the recipe names none."""
+
+    def is_pretrained(self, name: str) -> bool:
+        """Whether the weight of this name came with the backbone; others are the method's own."""
+        return name.startswith(("encoders.", "names.encoder."))
 
     def trainable_parameters(self) -> dict[str, nn.Parameter]:
         """Name and tensor of everything that trains."""

@@ -8,7 +8,7 @@ same step; the first alone writes files and talks. The steps themselves are in `
 Knows no model, no files and no class names: it meets them as a network, a ClipSource and an Objective.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 from typing import cast
 
@@ -22,7 +22,7 @@ from openmov.runtime.distributed import ALONE, World
 from openmov.runtime.run_folder import RunFolder
 from openmov.training.background import BackgroundWriter
 from openmov.training.course import Course, TrainingSummary
-from openmov.training.network import Network, Trainable
+from openmov.training.network import HasPretrainedWeights, Network, Trainable
 from openmov.training.objective import Objective
 from openmov.training.optimizer import build_optimizer, trained_parameters
 from openmov.training.parallel import hold
@@ -66,13 +66,21 @@ def train(
     with folder.locked() if world.first else nullcontext(), random_state_kept(device), BackgroundWriter() as writer:
         holding = hold(model, config.parallel, world)
         parameters = trained_parameters(cast(nn.Module, model))
-        optimizer = build_optimizer(parameters, config)
+        optimizer = build_optimizer(parameters, config, *_slower(model, parameters, config))
         parts = (folder, provenance, model, optimizer, parameters, writer)
         checkpoints = RunCheckpoints(*parts, holding=holding, keep_last=config.keep_last, writes=world.first)
         how = (holding, optimizer, checkpoints, writer)
         course = Course(model, source, objective, config, *how, validate, checkpoint_seconds, world)
         course.begin(folder, restored=begun)
         return course.to_the_end(folder, progress and world.first)
+
+
+def _slower(model: Trainable, names: Iterable[str], config: TrainingConfig) -> tuple[frozenset[str], float]:
+    """Which weights train at another rate than the method's new ones, and at how much of it."""
+    if not isinstance(model, HasPretrainedWeights):
+        return frozenset(), 1.0
+    rate = config.pretrained_rate or model.pretrained_rate
+    return frozenset(name for name in names if rate != 1 and model.is_pretrained(name)), rate
 
 
 def _device(model: Trainable, source: ClipSource) -> torch.device:

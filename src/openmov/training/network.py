@@ -34,4 +34,18 @@ class Trainable(TrainedWeights, Protocol):
         ...
 
 
+@runtime_checkable
+class HasPretrainedWeights(Protocol):
+    """A network that knows which of its weights came with the backbone, and how much slower they should train."""
+
+    @property
+    def pretrained_rate(self) -> float:
+        """Their learning rate relative to that of new weights, where the recipe names none."""
+        ...
+
+    def is_pretrained(self, name: str) -> bool:
+        """Whether the weight of this name is one of them."""
+        ...
+
+
 Network = TypeVar("Network", bound=Trainable)

@@ -4,7 +4,7 @@ Knows nothing of losses, clips or files.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import torch
@@ -39,23 +39,35 @@ def decays(name: str, parameter: Tensor) -> bool:
     return parameter.ndim > 1 and "embedding" not in name and "position" not in name
 
 
-def build_optimizer(parameters: Mapping[str, nn.Parameter], config: TrainingConfig) -> torch.optim.Optimizer:
-    """AdamW (betas 0.9, 0.999) or SGD (momentum 0.9), fused where torch has it, in two groups: with and without weight
-    decay."""
-    groups = [
-        {"params": [p for name, p in parameters.items() if decays(name, p)], "weight_decay": config.weight_decay},
-        {"params": [p for name, p in parameters.items() if not decays(name, p)], "weight_decay": 0.0},
+def build_optimizer(
+    parameters: Mapping[str, nn.Parameter], config: TrainingConfig, slow: Collection[str] = (), slow_rate: float = 1.0
+) -> torch.optim.Optimizer:
+    """AdamW (beta_1 0.9) or SGD (momentum 0.9), fused where torch has it, in groups: with and without weight decay.
+
+    `slow` are names of parameters that train at `slow_rate` times the learning rate, in two groups more.
+    """
+    slow = slow if slow_rate != 1 else ()
+    groups: list[dict[str, Any]] = [
+        {
+            "params": [p for name, p in parameters.items() if (name in slow, decays(name, p)) == (is_slow, decay)],
+            "weight_decay": config.weight_decay if decay else 0.0,
+            "rate": slow_rate if is_slow else 1.0,
+        }
+        for is_slow in ((False, True) if slow else (False,))
+        for decay in (True, False)
     ]
+    if slow:
+        groups = [group for group in groups if group["params"]]
     fused = all(parameter.device.type in ("cpu", "cuda") for parameter in parameters.values())
     if config.optimizer == "sgd":
         return torch.optim.SGD(groups, lr=config.learning_rate, momentum=0.9, fused=fused)
-    return torch.optim.AdamW(groups, lr=config.learning_rate, betas=(0.9, 0.999), fused=fused)
+    return torch.optim.AdamW(groups, lr=config.learning_rate, betas=(0.9, config.adam_beta2), fused=fused)
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
-    """For every group."""
+    """For every group, those that are slower by as much as they are."""
     for group in optimizer.param_groups:
-        group["lr"] = rate
+        group["lr"] = rate * group.get("rate", 1.0)
 
 
 def optimizer_tensors(optimizer: torch.optim.Optimizer, parameters: Mapping[str, nn.Parameter]) -> dict[str, Tensor]:

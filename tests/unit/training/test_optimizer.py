@@ -14,6 +14,7 @@ from openmov.training.optimizer import (
     learning_rate,
     load_optimizer_tensors,
     optimizer_tensors,
+    set_learning_rate,
     trained_parameters,
 )
 
@@ -116,3 +117,23 @@ def test_a_parameter_without_gradient_keeps_no_state() -> None:
     again = build_optimizer(parameters, TrainingConfig())
     load_optimizer_tensors(again, parameters, tensors)
     assert optimizer_tensors(again, parameters).keys() == tensors.keys()
+
+
+def test_pretrained_weights_take_smaller_steps() -> None:
+    """At a tenth of the rate, AdamW's first step is a tenth as long, whatever the gradient."""
+    fast, slow = nn.Parameter(torch.ones(2, 2)), nn.Parameter(torch.ones(2, 2))
+    parameters = {"temporal.weight": fast, "encoders.video.weight": slow}
+    config = TrainingConfig(learning_rate=0.1, weight_decay=0.0)
+    optimizer = build_optimizer(parameters, config, {"encoders.video.weight"}, 0.1)
+    set_learning_rate(optimizer, 0.01)
+    for parameter in parameters.values():
+        parameter.grad = torch.full((2, 2), 3.0)
+    optimizer.step()
+    assert (1 - fast).detach().tolist() == [pytest.approx([0.01, 0.01])] * 2
+    assert (1 - slow).detach().tolist() == [pytest.approx([0.001, 0.001], rel=1e-3)] * 2
+
+
+def test_one_rate_is_the_two_groups_there_always_were() -> None:
+    parameters = trained_parameters(Net())
+    groups = build_optimizer(parameters, TrainingConfig(), {"linear.weight"}, 1.0).param_groups
+    assert [len(group["params"]) for group in groups] == [1, 6]
