@@ -114,8 +114,8 @@ def test_x_clip_s_text_tower_does_not_train(tiny: Backbone) -> None:
 
 @pytest.mark.parametrize("method", METHODS.names())
 def test_no_new_layer_of_any_method_amplifies(tiny: Backbone, method: str) -> None:
-    """What differs between two seeds was drawn: its deviation times the root of its inputs, or of its outputs (He et al.
-    2015 offer both), is He's 1.41 or less."""
+    """What differs between two seeds was drawn: its deviation times the root of its inputs, or of its outputs, is He's
+    1.41 or less (He et al. 2015 offer both)."""
     drawn = []
     for seed in (0, 1):
         torch.manual_seed(seed)
