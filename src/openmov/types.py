@@ -49,7 +49,8 @@ class Clip:
     video_id: str
     """Id of the manifest, unique there."""
     inputs: Mapping[Modality, Float[Tensor, "views ..."]] = field(repr=False)
-    """VIDEO, FLOW: (views, time, 3, height, width), normalised for the backbone; AUDIO: (views, 3, bins, columns)."""
+    """VIDEO, FLOW: (views, time, 3, height, width), normalised for the backbone; AUDIO: (views, 3, bins, columns), or
+    (views, samples) for a pretrained sound tower, which makes its own spectrograms."""
     frozen: Float[Tensor, "views time dim"] | None = field(default=None, repr=False)
     """Stored embeddings of the same views by the frozen video encoder, in place of inputs[VIDEO]."""
     label: str | None = None
@@ -105,6 +106,9 @@ class JointEmbeddings:
     """Mean over time of the normalised frame embeddings of the frozen video encoder: the CLIP baseline."""
     context: Float[Tensor, "batch tokens dim"] | None = field(default=None, repr=False)
     """What a method's own text side looks at of each clip (X-CLIP: its patches), to adapt class names to it."""
+    own: Mapping[str, Float[Tensor, "batch _"]] = field(default_factory=dict, repr=False)
+    """Of pretrained towers whose space is not the backbone's, by stream (`video`, `audio`, `both`): to be compared with
+    class vectors of that stream alone (`ClassEmbeddings.own`)."""
 
     def to(self, device: torch.device) -> "JointEmbeddings":
         """The same with its tensors on `device`."""
@@ -113,6 +117,7 @@ class JointEmbeddings:
             {modality: mask.to(device) for modality, mask in self.present.items()},
             None if self.frozen is None else self.frozen.to(device),
             None if self.context is None else self.context.to(device),
+            {stream: rows.to(device) for stream, rows in self.own.items()},
         )
 
 
@@ -127,24 +132,30 @@ class ClassEmbeddings:
     by_template: Float[Tensor, "templates classes width"] | None = field(default=None, repr=False)
     """Text embeddings before they are normalised and averaged (width dim), for methods that do more with them; of a
     network with a row of weights for each class, these rows."""
+    own: Mapping[str, Float[Tensor, "classes _"]] = field(default_factory=dict, repr=False)
+    """The same names for streams with class vectors of their own (`JointEmbeddings.own`): as a pretrained sound tower's
+    text side embeds them."""
 
     def to(self, device: torch.device) -> "ClassEmbeddings":
         """The same with its tensors on `device`."""
         kept = None if self.by_template is None else self.by_template.to(device)
-        return ClassEmbeddings(self.names, self.vectors.to(device), kept)
+        own = {stream: vectors.to(device) for stream, vectors in self.own.items()}
+        return ClassEmbeddings(self.names, self.vectors.to(device), kept, own)
 
     def take(self, rows: Sequence[int]) -> "ClassEmbeddings":
         """Some of the names, in that order."""
         chosen = torch.tensor(rows, dtype=torch.long)
         kept = None if self.by_template is None else self.by_template[:, chosen]
-        return ClassEmbeddings(tuple(self.names[row] for row in rows), self.vectors[chosen], kept)
+        own = {stream: vectors[chosen] for stream, vectors in self.own.items()}
+        return ClassEmbeddings(tuple(self.names[row] for row in rows), self.vectors[chosen], kept, own)
 
     def followed_by(self, others: "ClassEmbeddings") -> "ClassEmbeddings":
-        """These names, then others of the same text side."""
+        """These names, then others of the same text sides."""
         both = None
         if self.by_template is not None and others.by_template is not None:
             both = torch.cat([self.by_template, others.by_template], dim=1)
-        return ClassEmbeddings(self.names + others.names, torch.cat([self.vectors, others.vectors]), both)
+        own = {stream: torch.cat([vectors, others.own[stream]]) for stream, vectors in self.own.items()}
+        return ClassEmbeddings(self.names + others.names, torch.cat([self.vectors, others.vectors]), both, own)
 
 
 @runtime_checkable

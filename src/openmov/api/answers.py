@@ -1,7 +1,7 @@
 """What `predict` answers: plain values, and as JSON."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -45,11 +45,15 @@ class Prediction:
     modalities: tuple[Modality, ...]
     """What was seen and heard."""
     by_modality: Mapping[str, RankedNames]
-    """What each stream would have said alone: `clip` (frozen frames), and `video`, `flow`, `audio` after the fusion."""
+    """What each stream would have said alone: `clip` (frozen frames), and `video`, `flow`, `audio` after the fusion; of
+    pretrained towers `video`, `audio` and `both` (a tower that takes both at once)."""
     notes: tuple[str, ...] = ()
     """What was odd in the file and yet answered from, such as one that is cut off."""
     fit: Fit | None = None
     """Whether any of the names fits, where that was asked; the probabilities are those among the names all the same."""
+    weights: Mapping[str, float] = field(default_factory=dict)
+    """Of pretrained towers that see and hear: how much each stream of `by_modality` counts in the answer; they sum to
+    1. Empty where nothing else than pictures is asked, and of a trained run."""
 
     @property
     def none_of_these(self) -> bool:
@@ -79,6 +83,7 @@ class Prediction:
             "modalities": list(self.modalities),
             "by_modality": {name: ranked.to_json() for name, ranked in self.by_modality.items()},
             "notes": list(self.notes),
+            **({} if not self.weights else {"weights": dict(self.weights)}),
             **({} if self.fit is None else {"unknown": self.fit.to_json()}),
         }
 
@@ -87,19 +92,20 @@ class Prediction:
 class AnswerSettings:
     """How the probabilities of a vocabulary come about."""
 
-    path: Literal["base", "novel", "weighed", "frozen", "own"]
+    path: Literal["base", "novel", "weighed", "frozen", "own", "towers"]
     """Equation 10; equations 11-12 (also where base and novel names stand together); CLIP's frame average alone;
-    base and novel path weighed; or the similarity of a method with a text side of its own."""
+    base and novel path weighed; the similarity of a method with a text side of its own; or equation 12 over what
+    pretrained towers for pictures and for sound say."""
     tau: float | None = None
     """Temperature of the base path, of the frame average, or of a method's own similarity."""
     beta: float | None = None
-    """Novel path: weight of flow and sound."""
+    """Novel path: weight of flow and sound. Towers: weight of the sound."""
     tau_x: float | None = None
-    """Novel path: their temperature."""
+    """Their temperature."""
     tau_v: float | None = None
-    """Novel path: temperature of the frozen video."""
+    """Temperature of the frozen video."""
     calibrated: bool = False
-    """Whether beta and tau_v were chosen on held-out base classes."""
+    """Whether beta and tau_v were chosen on held-out base classes; of towers, on labelled clips."""
     views: str = "1x1"
     """Clips x crops whose probabilities are averaged."""
     preset: str | None = None

@@ -30,3 +30,7 @@ class Choices:
     """cpu, cuda, cuda:1 or mps; auto: a GPU where there is one."""
     dtype: str = "auto"
     """fp32 or bf16; auto: bf16 where the hardware multiplies it and the backbone bears it."""
+    sound: str | None = None
+    """Without a run: hub name or local folder of a pretrained tower that hears beside the backbone (CLAP, PE-AV)."""
+    weights: Path | None = None
+    """Without a run: how much to trust it, as `openmov calibrate` wrote it; None: pictures that are confident stand."""

@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float32
 
 from openmov.api.label_store import LabelStore
-from openmov.model.backbones import Backbone
+from openmov.model.backbones.base import TextSide
 from openmov.model.classes import ArrayCache, cache_key, embed_classes
 from openmov.runtime.progress import progress_bar
 from openmov.text.prompts import load_prompts
@@ -28,11 +28,21 @@ _MANY = 1024
 
 
 class ClassNames:
-    """A function from vocabularies to unit vectors, in the order of their names."""
+    """A function from vocabularies to vectors, in the order of their names."""
 
-    def __init__(self, backbone: Backbone, cache: ArrayCache | None = None, store: LabelStore | None = None) -> None:
-        """`cache` keeps whole vocabularies (training); `store` names (prediction), and takes its place if given."""
-        self._backbone, self._cache, self._store = backbone, cache, store
+    def __init__(
+        self,
+        backbone: TextSide,
+        cache: ArrayCache | None = None,
+        store: LabelStore | None = None,
+        *,
+        unit: bool = True,
+    ) -> None:
+        """`cache` keeps whole vocabularies (training); `store` names (prediction), and takes its place if given.
+
+        `unit` False keeps the lengths of the vectors, as `embed_classes` says.
+        """
+        self._backbone, self._cache, self._store, self._unit = backbone, cache, store, unit
         self._known: OrderedDict[str, ClassEmbeddings] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -48,8 +58,8 @@ class ClassNames:
     def _embed(self, vocabulary: Vocabulary) -> ClassEmbeddings:
         names, templates = vocabulary.names, load_prompts(vocabulary.prompts)
         if self._store is None:
-            return embed_classes(self._backbone, names, templates, self._cache)
-        group = cache_key(self._backbone, (), templates)
+            return embed_classes(self._backbone, names, templates, self._cache, unit=self._unit)
+        group = cache_key(self._backbone, (), templates, unit=self._unit)
         vectors, known = self._store.find(group, names, self._backbone.dim)
         if not known.all():
             missing = np.flatnonzero(~known)
@@ -74,6 +84,6 @@ class ClassNames:
         with progress_bar("embedding names", len(missing), shown=shown) as progress:
             for start in range(0, len(missing), _AT_A_TIME):
                 rows = missing[start : start + _AT_A_TIME]
-                part = embed_classes(self._backbone, [names[i] for i in rows], templates)
+                part = embed_classes(self._backbone, [names[i] for i in rows], templates, unit=self._unit)
                 vectors[rows], known[rows] = part.vectors.numpy(), True
                 progress(start + len(rows))

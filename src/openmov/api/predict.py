@@ -15,13 +15,18 @@ from openmov.api.inputs import find_files
 from openmov.api.label_store import LabelStore
 from openmov.api.labels import choose_labels
 from openmov.api.predictor import Predictor, views_overrides
-from openmov.api.wiring import wire
+from openmov.api.towers import read_weights
+from openmov.api.wiring import Wiring, wire
 from openmov.config.load import change_recipe, load_recipe
 from openmov.config.presets import preset_overrides
 from openmov.config.schema import Recipe
 from openmov.errors import DecodeError, RecipeError
+from openmov.model.backbones import Backbone, load_sound_tower
 from openmov.model.backbones.auto import AUTO, choose_backbone
+from openmov.model.backbones.base import ClipBackbone, HearingBackbone
+from openmov.prediction.base_novel import NovelPath
 from openmov.runtime.cache_folder import default_cache_folder
+from openmov.types import Modality
 
 _WITHOUT_RUN = "standard"
 _SHORT_SIDE_PER_CROP = 256 / 224  # ViViT: crops of 224 from a short side of 256
@@ -37,6 +42,7 @@ def predict(
     backbone: str | None = None,
     revision: str | None = None,
     safetensors_only: bool = False,
+    sound: str | None = None,
     top: int = 5,
     workers: int = 1,
 ) -> list[Prediction | DecodeError]:
@@ -45,11 +51,11 @@ def predict(
     `paths`: one or several files, folders or patterns. `labels`: names, or text as on the command line (`"a, b"`, or a
     text file); or `vocabulary`: a data set's, such as "kinetics400". `prompts`: a template set or file. `backbone`: a
     hub name, a local folder, `conse`, or None for `choose_backbone`; with a run, where the run's backbone lies now.
-    `safetensors_only`: refuse a backbone that is published as a pickle.
+    `safetensors_only`: refuse a backbone that is published as a pickle. `sound`: a CLAP or PE-AV that hears beside it.
     Raises VocabularyError, BackboneError, RunFolderError, CheckpointError.
     """
     names = choose_labels(labels, vocabulary)
-    predictor = load(run, backbone=backbone, revision=revision, safetensors_only=safetensors_only)
+    predictor = load(run, backbone=backbone, revision=revision, safetensors_only=safetensors_only, sound=sound)
     listed = [paths] if isinstance(paths, str | Path) else list(paths)
     found = find_files(listed, with_sound=predictor.hears)
     return list(predictor.predict(found, predictor.vocabulary(names, prompts), top=top, workers=workers))
@@ -68,6 +74,8 @@ def load(
     preset: str | None = None,
     device: str = "auto",
     dtype: str = "auto",
+    sound: str | None = None,
+    weights: Path | None = None,
 ) -> Predictor:
     """A Predictor for many calls, from any thread. See `Choices`; raises what `predictor_for` raises."""
     where = None if run is None else Path(run)
@@ -83,45 +91,90 @@ def load(
         preset,
         device,
         dtype,
+        sound=sound,
+        weights=weights,
     )
     return predictor_for(choices)
 
 
 def predictor_for(choices: Choices) -> Predictor:
-    """The Predictor of a run, or of a backbone alone: frozen CLIP, or an untrained MOV for several modalities.
+    """The Predictor of a run, or of a backbone alone: frozen CLIP, with a pretrained sound tower beside it or without,
+    or an untrained MOV for several modalities.
 
     Without a run, crops have the size the backbone was pretrained at, unless an override says otherwise.
     Raises RecipeError for modalities, views, presets, devices or overrides that are none; what Predictor.from_run
     raises.
     """
-    store = LabelStore(choices.cache or default_cache_folder())
-    looks = _looks(choices)
-    backbone = None if choices.backbone == AUTO else choices.backbone
     if choices.run is not None:
+        for option, value in (("--sound", choices.sound), ("--weights", choices.weights)):
+            if value is not None:
+                raise RecipeError(
+                    option, "is given with a trained run, which answers by itself", "leave one of them out"
+                )
         if choices.modalities is not None:
             raise RecipeError("--modalities", "a trained run has its own", "leave it out, or leave out --run")
         return Predictor.from_run(
             choices.run,
-            backbone=backbone,
+            backbone=_backbone(choices),
             revision=choices.revision,
             safetensors_only=choices.safetensors_only,
-            overrides=(*looks, *choices.overrides),
-            labels=store,
+            overrides=(*_looks(choices), *choices.overrides),
+            labels=LabelStore(choices.cache or default_cache_folder()),
             device=choices.device,
             dtype=choices.dtype,
         )
+    wiring = wiring_without_run(choices)
+    return Predictor.untrained(wiring, None if choices.weights is None else weights_for(choices.weights, wiring))
+
+
+def weights_for(path: Path, wiring: Wiring) -> NovelPath:
+    """What a calibration chose for these towers.
+
+    Raises CheckpointError; RecipeError where there is nothing to weigh.
+    """
+    if wiring.sound is None or Modality.VIDEO not in wiring.modalities:
+        what = "is given, and nothing but pictures answers" if wiring.sound is None else "is given, and sound is alone"
+        raise RecipeError("--weights", what, "add --sound, or leave it out")
+    return read_weights(path, wiring)
+
+
+def wiring_without_run(choices: Choices) -> Wiring:
+    """Backbone, and sound tower if one is asked for, as `predict` asks them where nothing was trained.
+
+    Raises RecipeError, BackboneError.
+    """
     streams = _streams(choices.modalities)
+    method = f"{streams[0]}_only" if len(streams) == 1 else "mov"
     chosen = [
-        f"backbone.name={json.dumps(backbone or choose_backbone())}",
+        f"backbone.name={json.dumps(_backbone(choices) or choose_backbone())}",
         f"backbone.revision={json.dumps(choices.revision)}",
         f"backbone.safetensors_only={json.dumps(choices.safetensors_only)}",
-        f"model.method={'video_only' if streams == ['video'] else 'mov'}",
+        f"backbone.sound={json.dumps(choices.sound)}",
+        f"model.method={method}",
         f"model.modalities={json.dumps(streams)}",
     ]
-    wiring = wire(load_recipe("kinetics700", [*chosen, *looks, *choices.overrides]), None)
-    wiring = wiring.computing(choices.device, choices.dtype)
-    sized = _at_size(wiring.recipe, wiring.backbone.image_size, choices.overrides)
-    return Predictor.untrained(replace(wiring, recipe=sized, labels=store))
+    recipe = load_recipe("kinetics700", [*chosen, *_looks(choices), *choices.overrides])
+    asked = recipe.backbone
+    _refuse_unheard(asked.sound, choices.modalities, streams)
+    wiring = wire(recipe, None).computing(choices.device, choices.dtype)
+    backbone, sound = wiring.backbone, None
+    if choices.dtype == "bf16" and isinstance(backbone, ClipBackbone):
+        raise RecipeError("--dtype", f"{backbone.name} embeds clips in fp32 alone", "leave it out")
+    if asked.sound is not None:
+        sound = load_sound_tower(asked.sound, asked.sound_revision, safetensors_only=asked.safetensors_only)
+    elif isinstance(backbone, HearingBackbone) and (choices.modalities is None or "audio" in streams):
+        sound = backbone.sound_tower()
+    if sound is None and streams == ["audio"]:
+        raise _no_such_streams(choices.modalities)
+    if sound is not None and streams != ["audio"]:  # the tower hears, and no encoder of MOV
+        recipe = change_recipe(recipe, ["model.method=video_only", 'model.modalities=["video"]'])
+    recipe = _as_trained(_at_size(recipe, backbone.image_size, choices.overrides), backbone, choices.overrides)
+    store = LabelStore(choices.cache or default_cache_folder())
+    return replace(wiring, recipe=recipe, labels=store, sound=sound)
+
+
+def _backbone(choices: Choices) -> str | None:
+    return None if choices.backbone == AUTO else choices.backbone
 
 
 def _looks(choices: Choices) -> tuple[str, ...]:
@@ -144,10 +197,37 @@ def parse_views(text: str | None) -> tuple[int, int] | None:
 
 def _streams(modalities: str | None) -> list[str]:
     streams = ["video"] if modalities is None else [name.strip() for name in modalities.split(",")]
-    if "video" not in streams or not set(streams) <= {"video", "flow", "audio"}:
-        what = f"{modalities!r} is not video alone, or video with flow, audio or both"
-        raise RecipeError("--modalities", what, "write video, or video,flow,audio")
+    alone = streams in (["video"], ["audio"])
+    if not alone and ("video" not in streams or not set(streams) <= {"video", "flow", "audio"}):
+        raise _no_such_streams(modalities)
     return streams
+
+
+def _no_such_streams(modalities: str | None) -> RecipeError:
+    what = f"{modalities!r} is not video alone, or video with flow, audio or both"
+    mend = "write video, or video,flow,audio; audio alone needs a tower that knows words (--sound)"
+    return RecipeError("--modalities", what, mend)
+
+
+def _refuse_unheard(sound: str | None, modalities: str | None, streams: Sequence[str]) -> None:
+    """Raises RecipeError for streams that do not go with a pretrained sound tower."""
+    if sound is None or modalities is None:
+        return
+    if "audio" not in streams:
+        raise RecipeError("--sound", f"is given, and --modalities {modalities} has no audio", "leave one of them out")
+    if "flow" in streams:
+        what = "is given with flow, which means nothing before training"
+        raise RecipeError("--sound", what, "write --modalities video,audio, or leave it out")
+
+
+def _as_trained(recipe: Recipe, backbone: Backbone, overrides: Sequence[str]) -> Recipe:
+    """A tower that looks at whole clips gets the frames it was trained on, spread over the whole video, unless an
+    override says otherwise."""
+    if not isinstance(backbone, ClipBackbone):
+        return recipe
+    wanted = {"video.num_frames": str(backbone.num_frames), "video.sampling": "whole"}
+    given = [text.split("=")[0].strip() for text in overrides]
+    return change_recipe(recipe, [f"{field}={value}" for field, value in wanted.items() if field not in given])
 
 
 def _at_size(recipe: Recipe, image_size: int, overrides: Sequence[str]) -> Recipe:

@@ -18,7 +18,13 @@ from openmov.evaluation.result import Failure
 from openmov.evaluation.strips import flow_strip, frames_strip, sound_strip
 from openmov.text.vocabulary import Vocabulary
 
-_STREAMS = {"clip": "frozen frames alone", "video": "video alone", "flow": "motion alone", "audio": "sound alone"}
+_STREAMS = {
+    "clip": "frozen frames alone",
+    "video": "video alone",
+    "flow": "motion alone",
+    "audio": "sound alone",
+    "both": "video with its sound",
+}
 _SEEN = {"video": "saw video", "flow": "saw motion", "audio": "heard sound"}
 _SHOWN_NAMES = 12
 
@@ -65,6 +71,7 @@ class PredictionReport:
             "licence": licence_in_words(self._predictor.backbone_json()),
             "revision": self._predictor.revision or "of no hub",
             "probabilities": str(self._predictor.settings(self._vocabulary)),
+            **_sound_facts(self._predictor),
             "prompts": self._vocabulary.prompts,
             "names": listed,
         }
@@ -74,9 +81,24 @@ class PredictionReport:
         )
 
 
+def _sound_facts(predictor: Predictor) -> dict[str, str]:
+    """Which pretrained tower hears, and how far it can reach."""
+    tower, lead = predictor.sound, predictor.confident_lead
+    if tower is None:
+        return {}
+    facts = {"sound": f"{tower.name} ({tower.identity[:12]}), {tower.source}"}
+    if lead is not None:
+        facts["sound can overrule"] = (
+            f"pictures whose best name leads the second by {lead:.2f} or less; all other pictures stand"
+            if lead > 0
+            else "nothing: its weight is 0"
+        )
+    return facts
+
+
 def shown_video(predictor: Predictor, prediction: Prediction) -> ShownVideo:
     """A prediction with its pictures; without them, and a note why, where the file cannot be looked at."""
-    streams = tuple(_answer(_STREAMS.get(name, name), best) for name, best in prediction.by_modality.items())
+    streams = tuple(_answer(_stream(name, prediction), best) for name, best in prediction.by_modality.items())
     pictures, notes = _pictures(predictor, prediction.path)
     return ShownVideo(
         path=str(prediction.path),
@@ -108,6 +130,12 @@ def _unfit(prediction: Prediction) -> tuple[str, ...]:
     if prediction.fit is None or not prediction.none_of_these:
         return ()
     return (f"None of these: {prediction.fit.background} fits better than every name.",)
+
+
+def _stream(name: str, prediction: Prediction) -> str:
+    """What a stream is called, and how much it counts where that is known."""
+    called = _STREAMS.get(name, name)
+    return called if name not in prediction.weights else f"{called} (weight {prediction.weights[name]:.2f})"
 
 
 def _answer(source: str, best: RankedNames) -> Answer:

@@ -19,6 +19,7 @@ from openmov.api.background import default_background
 from openmov.api.label_store import LabelStore
 from openmov.api.streaming import StagedNetwork, StreamSettings
 from openmov.api.timeline import Answering, Timeline, TimelineSettings
+from openmov.api.towers import answers_by_towers, tower_scorer
 from openmov.api.trained import open_trained
 from openmov.api.wiring import Wiring, wire
 from openmov.baselines.frozen_clip import FrozenCLIP, FrozenCLIPRule
@@ -34,11 +35,14 @@ from openmov.data.segment import file_facts
 from openmov.errors import DecodeError
 from openmov.media.decode import Decoder
 from openmov.model.backbones import ModelSource
+from openmov.model.backbones.base import SoundTower
 from openmov.model.joint import num_views
+from openmov.prediction.base_novel import NovelPath
 from openmov.prediction.predictor import AnswerRule, BaseNovelRule, NetworkScorer, answers_by_modality
+from openmov.prediction.towers import TowersRule, confident_lead
 from openmov.prediction.unknown import BackgroundTest, Thresholds
 from openmov.text.vocabulary import Vocabulary
-from openmov.types import Clip, Modality
+from openmov.types import ClassEmbeddings, Clip, JointEmbeddings, Modality
 
 _FLOW_THREADS = 2
 
@@ -106,8 +110,14 @@ class Predictor:
         return cls.untrained(wire(_with_views(recipe, views), None))
 
     @classmethod
-    def untrained(cls, wiring: Wiring) -> "Predictor":
-        """As `from_backbone`, with a backbone that is loaded already."""
+    def untrained(cls, wiring: Wiring, weights: NovelPath | None = None) -> "Predictor":
+        """As `from_backbone`, with a backbone that is loaded already, and a sound tower beside it if there is one.
+
+        `weights` were calibrated for the two.
+        """
+        if answers_by_towers(wiring):
+            calibrated = weights is not None
+            return cls(wiring, tower_scorer(wiring, weights), calibrated=calibrated, prompts=wiring.backbone.prompts)
         if wiring.recipe.model.method == "video_only":
             rule = FrozenCLIPRule(wiring.backbone.temperature)
             scorer = _scorer(wiring, FrozenCLIP(wiring.backbone), rule)
@@ -144,6 +154,17 @@ class Predictor:
         name, identity = self.backbone
         return {"name": name, "identity": identity, **self.source.to_json(), "revision": self.revision}
 
+    def sound_json(self) -> dict[str, Any]:
+        """Which pretrained tower hears, and by how much pictures must lead so that it cannot overrule them.
+
+        Raises ValueError where none does.
+        """
+        tower = self.sound
+        if tower is None:
+            raise ValueError("no pretrained tower hears")
+        named = {"name": tower.name, "identity": tower.identity, "family": tower.family}
+        return {**named, **tower.source.to_json(), "confident_lead": self.confident_lead}
+
     @property
     def hears(self) -> bool:
         """Whether a file that holds nothing but sound can be answered from."""
@@ -156,6 +177,25 @@ class Predictor:
         """
         reader = self._wiring.reader(frozenset(Modality), flow_threads=_FLOW_THREADS, decoder=self._reader.decoder)
         return example_inputs(reader, Record(str(path), path))
+
+    @property
+    def sees(self) -> bool:
+        """Whether the network looks at pictures."""
+        return Modality.VIDEO in self._scorer.modalities
+
+    @property
+    def sound(self) -> SoundTower | None:
+        """The pretrained tower that hears, with words of its own; None where none does."""
+        return self._wiring.sound
+
+    @property
+    def confident_lead(self) -> float | None:
+        """By how much the pictures' best name must lead so that the sound cannot overrule it; None where no pretrained
+        tower hears beside them, or where it may overrule anything (beta 1)."""
+        rule = self._scorer.rule
+        if not isinstance(rule, TowersRule) or not rule.hears or not self.sees or rule.beta >= 1:
+            return None
+        return confident_lead(rule.beta)
 
     @property
     def sees_motion(self) -> bool:
@@ -183,6 +223,9 @@ class Predictor:
         )
         if isinstance(rule, OwnTextRule):
             return replace(looks, path="own", tau=rule.tau)
+        if isinstance(rule, TowersRule) and rule.hears:
+            numbers = asdict(rule.path) | ({} if self.sees else {"beta": None, "tau_v": None})
+            return replace(looks, path="towers", calibrated=self._calibrated, **numbers)
         if not isinstance(rule, BaseNovelRule):
             return replace(looks, tau=self._wiring.backbone.temperature)
         if not vocabulary.novel:
@@ -250,7 +293,7 @@ class Predictor:
         VocabularyError.
         """
         wiring, scorer = self._wiring, self._scorer
-        stream = StreamSettings(scorer.modalities, self._reader.pictures, wiring.recipe.audio)
+        stream = StreamSettings(scorer.modalities, self._reader.pictures, wiring.hearing or wiring.recipe.audio)
         answering = Answering(scorer.rule, scorer.embed_classes(vocabulary), vocabulary, unknown, top)
         return Timeline(
             path, file_facts(path, self._reader.decoder), cast(StagedNetwork, scorer.model), answering, stream, settings
@@ -262,6 +305,8 @@ class Predictor:
         batch = collate([clip], self._scorer.modalities)
         embeddings, classes = self._scorer.embed(batch), self._scorer.embed_classes(vocabulary)
         rule: AnswerRule = self._scorer.rule
+        if isinstance(rule, TowersRule):
+            return self._answer_by_towers(path, clip, rule, embeddings, classes, top, unknown)
         streams = {}
         if isinstance(rule, BaseNovelRule):
             streams = dict(answers_by_modality(embeddings, classes, rule, num_views(batch)))
@@ -274,6 +319,36 @@ class Predictor:
             {name: ranked(scores[0], names, top) for name, scores in streams.items() if name in answering},
             clip.notes,
             None if unknown is None else unknown.fit(embeddings),
+        )
+
+    def _answer_by_towers(
+        self,
+        path: Path,
+        clip: Clip,
+        rule: TowersRule,
+        embeddings: JointEmbeddings,
+        classes: ClassEmbeddings,
+        top: int,
+        unknown: BackgroundTest | None,
+    ) -> Prediction:
+        """Both answers, and how much each counts, where it hears; where it does not, the pictures' alone."""
+        similarities, weights = rule.similarities(embeddings, classes), rule.weights(embeddings)
+        shares = {stream: float(rows.mean()) for stream, rows in weights.items()} if rule.hears else {}
+        held = {stream: share for stream, share in shares.items() if stream in similarities}
+        answers = rule.answers(similarities)
+        notes = list(clip.notes)
+        if rule.hears and self.sees and Modality.AUDIO not in clip.present:
+            notes.append("no sound in it: answered from its pictures alone")
+        if rule.hears and self.sees and Modality.VIDEO not in clip.present:
+            notes.append("no pictures in it: answered from its sound alone")
+        return Prediction(
+            path,
+            ranked(rule.mixed(similarities, weights).mean(0), classes.names, top),
+            tuple(modality for modality in Modality if modality in clip.present),
+            {stream: ranked(answers[stream].mean(0), classes.names, top) for stream in held},
+            tuple(notes),
+            None if unknown is None else unknown.fit(embeddings),
+            held,
         )
 
 

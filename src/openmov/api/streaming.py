@@ -15,8 +15,9 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from openmov.config.schema import AudioConfig
-from openmov.data.moving import FrameChunk, SoundWindows, frame_chunks, grid_times, middle_crop
+from openmov.data.moving import FrameChunk, SoundWindows, WaveformWindows, frame_chunks, grid_times, middle_crop
 from openmov.data.pictures import PictureSettings
+from openmov.data.sound import Hearing
 from openmov.media.decode import FrameStream, MediaInfo, cut_notes
 from openmov.media.windows import Span, WindowGrid
 from openmov.types import JointEmbeddings, Modality
@@ -25,6 +26,7 @@ CHUNK_FRAMES = 16
 """Frames that are decoded and embedded together."""
 
 Tokens = Mapping[Modality, Float[Tensor, "rows _ dim"]]
+_Sound = SoundWindows | WaveformWindows
 
 
 @runtime_checkable
@@ -48,8 +50,8 @@ class StreamSettings:
     """What the network looks at."""
     pictures: PictureSettings
     """Frames and flow."""
-    sound: AudioConfig
-    """Spectrograms."""
+    sound: AudioConfig | Hearing
+    """Spectrograms, or what a pretrained tower hears."""
     chunk_frames: int = CHUNK_FRAMES
     """Frames that are decoded and embedded together; changes nothing but speed and memory."""
 
@@ -101,7 +103,7 @@ class WindowStream:
             cut = [] if frames is None or self._info.video is None else cut_notes(self._info.video)
             self.notes = () if frames is None else (*cut, *frames.notes)
 
-    def _window(self, index: int, frames: "_Frames | None", sound: SoundWindows | None) -> EmbeddedWindow | None:
+    def _window(self, index: int, frames: "_Frames | None", sound: _Sound | None) -> EmbeddedWindow | None:
         """None where the file holds nothing of it: it has broken off before."""
         span = self._grid.window(index)
         tokens = {} if frames is None else dict(frames.tokens(self._grid.frames_of(index)))
@@ -126,11 +128,16 @@ class WindowStream:
         chunks = frame_chunks(stream, middle_crop(video, pictures), pictures, seen, self._settings.chunk_frames)
         return _Frames(stream, chunks, self._network)
 
-    def _sound(self, opened: ExitStack) -> SoundWindows | None:
+    def _sound(self, opened: ExitStack) -> _Sound | None:
         audio = self._info.audio
         if audio is None or Modality.AUDIO not in self._settings.modalities:
             return None
-        sound = SoundWindows(self._path, audio, self._settings.sound, self._grid)
+        wanted = self._settings.sound
+        sound: _Sound
+        if isinstance(wanted, Hearing):
+            sound = WaveformWindows(self._path, audio, wanted, self._grid)
+        else:
+            sound = SoundWindows(self._path, audio, wanted, self._grid)
         opened.callback(sound.close)
         return sound
 

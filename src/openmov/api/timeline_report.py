@@ -27,6 +27,7 @@ def timeline_facts(predictor: Predictor, vocabulary: Vocabulary, settings: Timel
     """Who answered, among which names, and how the videos were cut: plain values."""
     return {
         "backbone": predictor.backbone_json(),
+        **({} if predictor.sound is None else {"sound": predictor.sound_json()}),
         "vocabulary": {**asdict(vocabulary), "identity": vocabulary.identity},
         "settings": predictor.settings(vocabulary).to_json(),
         "windows": {

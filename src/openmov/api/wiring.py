@@ -20,7 +20,7 @@ from openmov.config.schema import Recipe
 from openmov.data.features import FeatureFacts, StoredFeatures, open_features
 from openmov.data.pictures import PictureSettings
 from openmov.data.reader import ClipReader
-from openmov.data.sound import SoundReader
+from openmov.data.sound import Hearing, SoundReader, WaveformReader
 from openmov.media.decode import PLAIN, Decoder
 from openmov.media.decode.by_torchcodec import TorchcodecDecoder
 from openmov.methods import METHODS
@@ -28,6 +28,7 @@ from openmov.modalities.cache import ArrayCache
 from openmov.modalities.rgb import RGB_VERSION
 from openmov.model import NetworkParts, TrainedModel, build_network
 from openmov.model.backbones import Backbone, load_backbone
+from openmov.model.backbones.base import SoundTower
 from openmov.model.encoders import FrozenFrameEncoder
 from openmov.model.inference import Prepared
 from openmov.prediction.base_novel import NovelPath
@@ -81,6 +82,8 @@ class Wiring:
     """Frozen video embeddings of many videos at once; what they lack is looked for in the cache."""
     classes: tuple[str, ...] = field(default=(), repr=False)
     """Names that are trained on, for methods whose last layer has a row for each."""
+    sound: SoundTower | None = field(default=None, repr=False)
+    """A pretrained tower that hears beside the backbone, or the backbone's own sound side; only without training."""
     compute: Compute = EXACT
     """Where and how exactly `answering` computes; all else, stored embeddings too, in fp32 on the processor."""
 
@@ -98,8 +101,14 @@ class Wiring:
 
     @property
     def modalities(self) -> frozenset[Modality]:
-        """The streams the recipe's network looks at."""
-        return frozenset(Modality(name) for name in self.recipe.model.modalities)
+        """The streams the recipe's network looks at, and sound where a pretrained tower hears it."""
+        heard = () if self.sound is None else (Modality.AUDIO,)
+        return frozenset(Modality(name) for name in self.recipe.model.modalities).union(heard)
+
+    @property
+    def hearing(self) -> Hearing | None:
+        """What a pretrained sound tower is given; None without one."""
+        return None if self.sound is None else Hearing(self.sound.rate_hz, self.sound.longest_seconds)
 
     @property
     def trains_video(self) -> bool:
@@ -145,6 +154,9 @@ class Wiring:
         decoder = decoder or self.decoder
         wanted = self.modalities if modalities is None else modalities
         stores_video = self._stores_video and Modality.VIDEO in wanted and not self.trains_video
+        sound = SoundReader(recipe.audio, self.cache, decoder)
+        if self.hearing is not None:
+            sound = WaveformReader(recipe.audio, self.hearing, decoder)
         return ClipReader(
             wanted,
             PictureSettings(
@@ -158,7 +170,7 @@ class Wiring:
                 backbone.preprocessing.interpolation,
             ),
             recipe.views,
-            SoundReader(recipe.audio, self.cache, decoder),
+            sound,
             cache=self.cache,
             embed_frames=self.frozen_embedder if stores_video else None,
             features=None if self.trains_video else self.features,
@@ -207,7 +219,10 @@ def wire(recipe: Recipe, cache_folder: Path | None, features: Path | None = None
 def feature_facts(recipe: Recipe, backbone: Backbone) -> FeatureFacts:
     """What decides the stored video embeddings of a recipe."""
     views = recipe.views
-    pictures = {f"video.{name}": value for name, value in recipe.video.model_dump(mode="json").items()}
+    fields = recipe.video.model_dump(mode="json")
+    if fields["sampling"] == "stride":  # features older than this field looked so
+        del fields["sampling"]
+    pictures = {f"video.{name}": value for name, value in fields.items()}
     pictures["version"] = RGB_VERSION
     return FeatureFacts(
         backbone=backbone.name,

@@ -26,6 +26,8 @@ _COLUMNS = (
     *("path", "rank", "label", "probability", "modalities", "notes", "error", "none_of_these"),
     *("backbone", "revision", "licence"),
 )
+STREAM_WORDS = {"video": "pictures alone", "audio": "sound alone", "both": "pictures with sound"}
+"""What terminals call the streams of pretrained towers."""
 _SEEN = {Modality.VIDEO: "saw video", Modality.FLOW: "saw motion", Modality.AUDIO: "heard sound"}
 
 
@@ -91,7 +93,13 @@ def heading(predictor: Predictor, vocabulary: Vocabulary, views: str | None = No
     pinned = "" if predictor.revision is None else f", revision {predictor.revision[:12]}"
     restricted = ", non-commercial" if predictor.source.non_commercial else ""
     licence = f", licence {predictor.source.licence}{restricted}"
-    return f"backbone: {name} ({identity[:12]}{pinned}{licence}); {settings}"
+    return f"backbone: {name} ({identity[:12]}{pinned}{licence}){_heard_by(predictor)}; {settings}"
+
+
+def _heard_by(predictor: Predictor) -> str:
+    """The pretrained sound tower, where one hears."""
+    tower = predictor.sound
+    return "" if tower is None else f"; sound: {tower.name} ({tower.identity[:12]}, {tower.source})"
 
 
 def to_json(
@@ -101,6 +109,7 @@ def to_json(
     given = list(answers)
     return {
         "backbone": predictor.backbone_json(),
+        **({} if predictor.sound is None else {"sound": predictor.sound_json()}),
         "vocabulary": {**asdict(vocabulary), "identity": vocabulary.identity},
         "settings": predictor.settings(vocabulary).to_json(),
         "predictions": [answer.to_json() for answer in given if isinstance(answer, Prediction)],
@@ -113,6 +122,9 @@ def one_prediction(answer: Prediction) -> str:
     """A file, what was seen and heard, and the top answers with bars."""
     seen = ", ".join(_SEEN[modality] for modality in answer.modalities)
     lines = [f"{answer.path}  ({seen})"]
+    for stream, weight in answer.weights.items() if len(answer.weights) > 1 else ():
+        best = answer.by_modality[stream]
+        lines.append(f"  {STREAM_WORDS[stream]} ({weight:.2f}): {best.names[0]} {best.probabilities[0]:.1%}")
     if answer.fit is not None and answer.none_of_these:
         lines.append(f"  none of these: {answer.fit.background} fits better; among the names:")
     for name, probability in zip(answer.answers.names, answer.answers.probabilities, strict=True):

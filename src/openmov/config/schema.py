@@ -34,6 +34,13 @@ class BackboneConfig(_Section):
     safetensors_only: bool = False
     """Refuse weights that are published as a pickle (`.bin`), which are otherwise converted once, in a process of their
     own, without running what is in them."""
+    sound: str | None = None
+    """A pretrained sound tower with words of its own, beside the backbone: hub name or local folder of a CLAP or PE-AV.
+    For `predict` without a run, which then answers from pictures and sound; None for none."""
+    sound_revision: str | None = None
+    """Hub revision of the sound tower to pin; None takes the newest."""
+    sound_prompts: str | None = None
+    """Template set or file for the sound tower's class vectors; None takes what suits it (CLAP: `sound`)."""
 
     def moved(self, name: str | None, revision: str | None, *, safetensors_only: bool = False) -> "BackboneConfig":
         """The same model, its files at another place or revision; None leaves both as they are."""
@@ -48,6 +55,9 @@ class VideoConfig(_Section):
     """Frames of a view (paper: 16)."""
     stride_seconds: PositiveFloat = 0.16
     """Time between sampled frames (paper: stride 4; here at 25 frames a second)."""
+    sampling: Literal["stride", "whole"] = "stride"
+    """Which frames a view has: `num_frames` of them `stride_seconds` apart (stride), or spread over the whole video, as
+    X-CLIP and VideoPrism look (whole)."""
     short_side: PositiveInt = 256
     """Short side of the resized frame at test time; crops of `crop_size` are taken from it (ViViT: 256 for 224)."""
     crop_size: PositiveInt = 224

@@ -7,6 +7,7 @@ The pictures are those of a test view with one crop, in the middle; the sound of
 it from a long recording. Only what windows to come may need is held. Knows no network.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice, takewhile
@@ -18,6 +19,7 @@ from jaxtyping import Float
 
 from openmov.config.schema import AudioConfig
 from openmov.data.pictures import Images, PictureSettings
+from openmov.data.sound import Hearing
 from openmov.media.decode import (
     AudioStream,
     FramePairs,
@@ -147,3 +149,33 @@ class SoundWindows:
         free = (whole.shape[1] - width) * self._config.hop_seconds
         start = middle - span.start_seconds - width * self._config.hop_seconds / 2
         return audio_image(crop_columns(whole, start / free if free > 0 else 0.0, width))
+
+
+class WaveformWindows:
+    """The sound of the windows of a grid itself, for a pretrained tower; windows must come in their order.
+
+    A window is heard from its start to its end and no further; one that is longer than the tower hears at once, in as
+    many equal pieces as it takes.
+    """
+
+    def __init__(self, path: Path, audio: AudioStream, hearing: Hearing, grid: WindowGrid) -> None:
+        self._hearing, self._audio = hearing, Span(audio.start_seconds, audio.end_seconds)
+        self._pieces = max(1, math.ceil(grid.window_seconds / hearing.longest_seconds - 1e-9))
+        self._stream = SoundStream(path, audio.start_seconds, hearing.rate_hz)
+
+    def close(self) -> None:
+        """Closes the file."""
+        self._stream.close()
+
+    def __call__(self, window: Span) -> Float[torch.Tensor, "views samples"] | None:
+        """None where the file holds no sound there. Raises DecodeError."""
+        start = max(window.start_seconds, self._audio.start_seconds)
+        end = min(window.end_seconds, self._audio.end_seconds)
+        heard = self._stream.span(start, end) if start < end else None
+        if heard is None:
+            return None
+        size = min(len(heard.samples) // self._pieces, round(self._hearing.longest_seconds * self._hearing.rate_hz))
+        if not size:
+            return None
+        samples = torch.from_numpy(heard.samples)
+        return torch.stack([samples[i * size : (i + 1) * size] for i in range(self._pieces)])

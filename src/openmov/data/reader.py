@@ -77,6 +77,7 @@ class ClipReader:
         self._view_settings = ViewSettings(
             num_frames=video.num_frames,
             stride_seconds=video.stride_seconds,
+            whole=video.sampling == "whole",
             crop_area=video.crop_area,
             crop_fraction=video.crop_size / video.short_side,
             flip_probability=video.flip_probability,

@@ -39,6 +39,16 @@ _TRAINING_SPANS = 4
 _Span = tuple[float, float]
 
 
+@dataclass(frozen=True)
+class Hearing:
+    """What a pretrained sound tower is given: mono samples, of which it makes its spectrograms itself."""
+
+    rate_hz: int
+    """Samples a second."""
+    longest_seconds: float
+    """The most that it hears at once."""
+
+
 class SoundReader:
     """Reads windows of spectrograms, through a cache if there is one. Safe to use from several threads.
 
@@ -95,8 +105,8 @@ class SoundReader:
         num_windows: int,
         notes: list[str] | None = None,
         entries: FileEntries | None = None,
-    ) -> Float[Tensor, "windows 3 bins columns"] | None:
-        """Evenly spaced windows, from the first possible to the last; None without sound.
+    ) -> Float[Tensor, "windows ..."] | None:
+        """Evenly spaced windows (windows, 3, bins, columns), from the first possible to the last; None without sound.
 
         What was odd in the sound, as far as it had to be decoded, is added to `notes`: one phrase each.
         Raises DecodeError, StorageError.
@@ -188,8 +198,11 @@ class SoundReader:
         span = span_within(record, info.audio)
         if span is None or span[1] - span[0] < self.config.window_seconds:
             return None
-        longest = (self.config.total_columns - 1) * self.config.hop_seconds + self.config.window_seconds
-        return _Heard(span, longest)
+        return _Heard(span, self._longest_seconds)
+
+    @property
+    def _longest_seconds(self) -> float:
+        return (self.config.total_columns - 1) * self.config.hop_seconds + self.config.window_seconds
 
     def _spectrogram(
         self,
@@ -219,6 +232,49 @@ class SoundReader:
         if oddities is not None:
             oddities.take(waveform)
         return spectrogram(torch.from_numpy(waveform.samples), self.config)
+
+
+class WaveformReader(SoundReader):
+    """Windows of the sound itself, for a pretrained tower; only answers, so nothing is drawn and nothing is stored.
+
+    A sound that the tower hears at once is one window; of a longer one as many are taken as there are views, evenly
+    spaced from its beginning to its end, each as long as the tower hears.
+    """
+
+    def __init__(self, config: AudioConfig, hearing: Hearing, decoder: Decoder = PLAIN) -> None:
+        """`config` says how short a sound is none at all."""
+        super().__init__(config, None, decoder)
+        self.hearing = hearing
+
+    def evaluation_windows(
+        self,
+        record: Record,
+        info: MediaInfo,
+        num_windows: int,
+        notes: list[str] | None = None,
+        entries: FileEntries | None = None,
+    ) -> Float[Tensor, "windows samples"] | None:
+        spans = self._spans(record, info, audio_window_positions(num_windows))
+        oddities = _Oddities()
+        heard = {span: self._samples(record, span, oddities) for span in dict.fromkeys(spans)}
+        if notes is not None:
+            notes += oddities.notes()
+        windows = [samples for span in spans if (samples := heard[span]) is not None]
+        return torch.stack(windows) if windows else None
+
+    @property
+    def _longest_seconds(self) -> float:
+        return self.hearing.longest_seconds
+
+    def _samples(self, record: Record, span: _Span, oddities: "_Oddities") -> Float[Tensor, "samples"] | None:
+        """What the tower hears of a span; of one that is a little longer than that, its middle."""
+        waveform = self.decoder.read_waveform(record.path, *span, self.hearing.rate_hz)
+        if waveform is None:
+            return None
+        oddities.take(waveform)
+        longest = round(self.hearing.longest_seconds * self.hearing.rate_hz)
+        start = max(len(waveform.samples) - longest, 0) // 2
+        return torch.from_numpy(waveform.samples[start : start + longest])
 
 
 @dataclass(frozen=True)

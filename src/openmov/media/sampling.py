@@ -30,6 +30,8 @@ class ViewSettings:
     """Frames of a clip."""
     stride_seconds: float = 0.16
     """From frame to frame: stride 4 at 25 frames a second."""
+    whole: bool = False
+    """Frames are spread over the whole video instead of being so far apart: see `spread_times`."""
     crop_area: tuple[float, float] = (0.08, 1.0)
     """Smallest and largest part of the picture in a training crop."""
     crop_aspect: tuple[float, float] = (3 / 4, 4 / 3)
@@ -107,6 +109,21 @@ def clip_times(
     first_seconds = start_seconds + position * free_seconds
     times: Float64[np.ndarray, "time"] = np.minimum(first_seconds + stride_seconds * np.arange(num_frames), end_seconds)
     return times
+
+
+def spread_times(
+    start_seconds: float, end_seconds: float, num_frames: int, position: float
+) -> Float64[np.ndarray, "time"]:
+    """Times of `num_frames` frames over the whole video: one in each of as many equal parts, at the same place in each.
+
+    `position` 0 is the beginning of each part, 0.5 its middle (where X-CLIP and TSN look), 1 its end: several clips
+    look between the frames of each other. Raises ValueError for numbers out of range.
+    """
+    if num_frames < 1 or not 0 <= position <= 1 or end_seconds < start_seconds:
+        raise ValueError(f"no {num_frames} frames at position {position} between {start_seconds} and {end_seconds} s")
+    part_seconds = (end_seconds - start_seconds) / num_frames
+    times: Float64[np.ndarray, "time"] = start_seconds + part_seconds * (np.arange(num_frames) + position)
+    return np.asarray(np.minimum(times, end_seconds), np.float64)
 
 
 def evaluation_positions(num_clips: int) -> tuple[float, ...]:
@@ -210,7 +227,10 @@ def evaluation_views(
 ) -> tuple[View, ...]:
     """`num_clips` x `num_crops` views, all crops of the first clip first."""
     crops = evaluation_crops(num_crops, *size, settings.crop_fraction, settings.resize)
-    clips = [_times(span_seconds, settings, position) for position in evaluation_positions(num_clips)]
+    places = evaluation_positions(num_clips)
+    if settings.whole:  # between each other, and none at the very edge that the next part begins with
+        places = tuple((index + 0.5) / num_clips for index in range(num_clips))
+    clips = [_times(span_seconds, settings, position) for position in places]
     pairs = [(times, crop) for times in clips for crop in crops]
     return tuple(View(index, *pair) for index, pair in enumerate(pairs))
 
@@ -234,6 +254,8 @@ def _crops_of_square(num_crops: int, width: int, height: int, fraction: float, r
 
 
 def _times(span_seconds: tuple[float, float], settings: ViewSettings, position: float) -> tuple[float, ...]:
+    if settings.whole:
+        return tuple(spread_times(*span_seconds, settings.num_frames, position).tolist())
     times = clip_times(*span_seconds, settings.num_frames, settings.stride_seconds, position)
     return tuple(times.tolist())
 

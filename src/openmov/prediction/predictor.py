@@ -176,6 +176,7 @@ def _rows_of(embeddings: JointEmbeddings, rows: Tensor) -> JointEmbeddings:
         {modality: value[rows] for modality, value in embeddings.present.items()},
         None if embeddings.frozen is None else embeddings.frozen[rows],
         None if embeddings.context is None else embeddings.context[rows],
+        {stream: value[rows] for stream, value in embeddings.own.items()},
     )
 
 
@@ -187,11 +188,14 @@ def joined(parts: list[JointEmbeddings]) -> JointEmbeddings:
     present = {modality: _stacked([part.present.get(modality) for part in parts], counts) for modality in held}
     frozen = _stacked([part.frozen for part in parts], counts)
     context = _stacked([part.context for part in parts], counts)
+    streams = sorted({stream for part in parts for stream in part.own})
+    own = {stream: _stacked([part.own.get(stream) for part in parts], counts) for stream in streams}
     return JointEmbeddings(
         {modality: rows for modality, rows in fused.items() if rows is not None},
         {modality: rows for modality, rows in present.items() if rows is not None},
         frozen,
         context,
+        {stream: rows for stream, rows in own.items() if rows is not None},
     )
 
 

@@ -1,7 +1,8 @@
 """Sentences around a class name: `a video of a person {}.`
 
 Bundled are CLIP's 28 templates for Kinetics-700 (the paper's), its 48 for UCF101 (OpenAI CLIP, data/prompts.md, MIT),
-one plain sentence (`video`, and `person` for what people do), and the bare name. Knows nothing of classes.
+one plain sentence (`video`, `person` for what people do, `sound` for what is heard), and the bare name. Knows nothing
+of classes.
 """
 
 import difflib

@@ -10,7 +10,7 @@ from openmov.text.prompts import bundled_prompts, fill, load_prompts, require_bu
 
 @pytest.mark.parametrize(
     ("name", "count"),
-    [("kinetics700", 28), ("ucf101", 48), ("video", 1), ("person", 1), ("none", 1), ("actionclip", 16)],
+    [("kinetics700", 28), ("ucf101", 48), ("video", 1), ("person", 1), ("sound", 1), ("none", 1), ("actionclip", 16)],
 )
 def test_bundled_sets(name: str, count: int) -> None:
     templates = load_prompts(name)
@@ -19,7 +19,7 @@ def test_bundled_sets(name: str, count: int) -> None:
 
 
 def test_no_other_set_is_bundled() -> None:
-    assert set(bundled_prompts()) == {"kinetics700", "ucf101", "video", "person", "none", "actionclip"}
+    assert set(bundled_prompts()) == {"kinetics700", "ucf101", "video", "person", "sound", "none", "actionclip"}
 
 
 def test_the_first_and_last_kinetics_template() -> None:

@@ -14,6 +14,7 @@ from openmov.errors import BackboneError
 from openmov.model.backbones.base import Backbone, ImageEncoder, PatchImageEncoder
 from openmov.model.backbones.contents import OPEN_CLIP, OPEN_CLIP_OTHER, ModelContents, read_contents
 from openmov.model.backbones.folder import resolve_model
+from openmov.model.backbones.sound import SOUND_FAMILIES, load_sound_tower
 from openmov.model.backbones.source import ModelSource, source_of
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "ModelSource",
     "PatchImageEncoder",
     "load_backbone",
+    "load_sound_tower",
     "loader_of",
 ]
 
@@ -38,7 +40,9 @@ FAMILIES: dict[str, str] = {
     OPEN_CLIP: "openmov.model.backbones.open_clip:OpenCLIPBackbone",
     "siglip": "openmov.model.backbones.siglip:SigLIPBackbone",
     "siglip2": "openmov.model.backbones.siglip:SigLIPBackbone",
-    "xclip": "openmov.model.backbones.clip:CLIPBackbone",
+    "pe_audio_video": "openmov.model.backbones.pe_av:PEAVBackbone",
+    "videoprism": "openmov.model.backbones.videoprism:VideoPrismBackbone",
+    "xclip": "openmov.model.backbones.xclip:XCLIPBackbone",
 }
 """Which code reads what a folder holds: `ModelContents.kind` -> module:class of a BackboneLoader, imported when it is
 needed. Another family is one more row."""
@@ -77,6 +81,9 @@ def load_backbone(config: BackboneConfig) -> Backbone:
 def loader_of(name: str, contents: ModelContents) -> BackboneLoader:
     """The code that reads a folder. Raises BackboneError for a model of no family that is known."""
     place = FAMILIES.get(contents.kind)
+    if place is None and contents.kind in SOUND_FAMILIES:
+        what = f"understands sound, not pictures (it holds a model of type {contents.kind!r})"
+        raise BackboneError(name, what, "give it as --sound, and a CLIP as --backbone")
     if place is None:
         raise BackboneError(name, _unknown(contents), f"give one of {', '.join(sorted(FAMILIES))}")
     module, _, attribute = place.partition(":")

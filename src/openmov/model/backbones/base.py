@@ -190,3 +190,179 @@ class Backbone(Protocol):
     def image_encoder(self) -> ImageEncoder:
         """A fresh pretrained copy in training precision, every weight requiring gradient, in eval mode."""
         ...
+
+
+@runtime_checkable
+class TextSide(Protocol):
+    """Words as one stream understands them: all that class vectors are made from. Every Backbone is one."""
+
+    @property
+    def identity(self) -> str:
+        """Hash of all that decides a vector: part of the key of what is kept of it."""
+        ...
+
+    @property
+    def dim(self) -> int:
+        """Width of its space."""
+        ...
+
+    def embed_text(self, sentences: Sequence[str]) -> Float[Tensor, "sentences dim"]:
+        """Text embeddings, not normalised, without gradient. Raises BackboneError for words it refuses."""
+        ...
+
+
+class ClipEncoder(nn.Module):
+    """A pretrained tower that looks at a whole clip: (batch, time, 3, height, width) -> (batch, dim), not normalised.
+
+    Frozen: no weight requires gradient, and it stays in eval mode.
+    """
+
+    num_frames: int
+    """What it was trained on, and is given."""
+
+    def forward(self, frames: Float[Tensor, "batch time 3 height width"]) -> Float[Tensor, "batch dim"]:
+        raise NotImplementedError
+
+    def train(self, mode: bool = True) -> "ClipEncoder":
+        return super().train(False)
+
+
+class AdaptingClipEncoder(ClipEncoder):
+    """A tower that adapts class names to each clip before it compares them (X-CLIP)."""
+
+    def with_context(
+        self, frames: Float[Tensor, "batch time 3 height width"]
+    ) -> tuple[Float[Tensor, "batch dim"], Float[Tensor, "batch tokens dim"]]:
+        """The clips' embeddings, and what of them names are adapted to."""
+        raise NotImplementedError
+
+    def adapt(
+        self, names: Float[Tensor, "names dim"], context: Float[Tensor, "batch tokens dim"]
+    ) -> Float[Tensor, "batch names dim"]:
+        """The names as each clip sees them; neither is normalised."""
+        raise NotImplementedError
+
+
+@runtime_checkable
+class ClipBackbone(Protocol):
+    """A Backbone that cannot embed a frame on its own, but a whole clip: it answers, and nothing is trained on it."""
+
+    def clip_encoder(self) -> ClipEncoder:
+        """Its picture tower, frozen."""
+        ...
+
+    @property
+    def num_frames(self) -> int:
+        """Of a clip, spread over the whole video: what it was trained on."""
+        ...
+
+    @property
+    def cosine(self) -> bool:
+        """Whether clip and name are compared by their cosine; else by the product of vectors as long as they are."""
+        ...
+
+
+class SoundEncoder(nn.Module):
+    """A pretrained sound tower: mono samples in [-1, 1], (batch, samples) -> (batch, dim). Frozen, in eval mode."""
+
+    def forward(self, samples: Float[Tensor, "batch samples"]) -> Float[Tensor, "batch dim"]:
+        raise NotImplementedError
+
+    def train(self, mode: bool = True) -> "SoundEncoder":
+        return super().train(False)
+
+
+@runtime_checkable
+class SoundTower(Protocol):
+    """A pretrained model that compares sound with words, in a space of its own. It is a TextSide."""
+
+    source: ModelSource
+    """Licence and commit of its weights."""
+
+    @property
+    def name(self) -> str:
+        """What the user called it."""
+        ...
+
+    @property
+    def family(self) -> str:
+        """CLAP, PE-AV."""
+        ...
+
+    @property
+    def identity(self) -> str:
+        """Hash of weights, preprocessing and words."""
+        ...
+
+    @property
+    def dim(self) -> int:
+        """Width of its space."""
+        ...
+
+    @property
+    def temperature(self) -> float:
+        """By which similarities are divided before the softmax."""
+        ...
+
+    @property
+    def cosine(self) -> bool:
+        """Whether sound and name are compared by their cosine; else by the product of vectors as long as they are."""
+        ...
+
+    @property
+    def prompts(self) -> str:
+        """Template set for names, where nobody chose one."""
+        ...
+
+    @property
+    def rate_hz(self) -> int:
+        """Samples a second that it hears."""
+        ...
+
+    @property
+    def longest_seconds(self) -> float:
+        """The most that it hears at once."""
+        ...
+
+    def embed_text(self, sentences: Sequence[str]) -> Float[Tensor, "sentences dim"]:
+        """Text embeddings, without gradient. Raises BackboneError for words it refuses."""
+        ...
+
+    def sound_encoder(self) -> SoundEncoder:
+        """Its sound side, frozen."""
+        ...
+
+
+class JointEncoder(nn.Module):
+    """A pretrained tower that looks and hears at once. Frozen, in eval mode."""
+
+    def forward(
+        self, frames: Float[Tensor, "batch time 3 height width"], samples: Float[Tensor, "batch samples"]
+    ) -> tuple[Float[Tensor, "batch dim"], Float[Tensor, "batch dim"], Float[Tensor, "batch dim"]]:
+        """What pictures alone, sound alone, and both together are embedded as."""
+        raise NotImplementedError
+
+    def train(self, mode: bool = True) -> "JointEncoder":
+        return super().train(False)
+
+
+@runtime_checkable
+class HearingBackbone(Protocol):
+    """A Backbone that also understands sound, and pictures with their sound (PE-AV)."""
+
+    def sound_tower(self) -> SoundTower:
+        """Its sound side, with words of its own."""
+        ...
+
+    def joint_encoder(self) -> JointEncoder:
+        """Pictures and sound in one embedding."""
+        ...
+
+    def joint_text(self) -> TextSide:
+        """Words for that embedding."""
+        ...
+
+    @property
+    def joint_temperature(self) -> float:
+        """Of that embedding, compared as `cosine` says."""
+        ...

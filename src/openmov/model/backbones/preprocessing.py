@@ -59,6 +59,8 @@ def folder_identity(contents: ModelContents, preprocessing: Preprocessing) -> st
         facts["open_clip"] = contents.config["model_cfg"]
     else:
         facts |= {tower: contents.config.get(f"{tower}_config") for tower in ("text", "vision")}
+        heard = {tower: contents.config.get(f"{tower}_config") for tower in ("audio", "audio_video")}
+        facts |= {tower: config for tower, config in heard.items() if config is not None}
     if preprocessing.resize != "shortest":
         facts["resize"] = preprocessing.resize
     if preprocessing.interpolation != "bicubic":

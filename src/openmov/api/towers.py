@@ -1,0 +1,184 @@
+"""Pretrained towers that answer without training: a backbone's pictures, beside it a sound tower, or a model of both.
+
+    Wiring --> FrozenTowers (network), TowerNames (class vectors by stream), TowersRule (equation 12) --> NetworkScorer
+
+What a calibration chose is a small JSON file that names the towers it was chosen for.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import torch.nn.functional as F
+
+from openmov.api.class_names import ClassNames
+from openmov.api.wiring import ENCODER_CHUNK, Wiring
+from openmov.data.reader import ClipReader
+from openmov.data.records import Record
+from openmov.data.source import Unreadable, evaluation_batches
+from openmov.errors import CheckpointError, ManifestError
+from openmov.model.backbones.base import AdaptingClipEncoder, ClipBackbone, HearingBackbone
+from openmov.model.encoders import FrozenFrameEncoder
+from openmov.model.towers import AUDIO, BOTH, VIDEO, FrozenTowers
+from openmov.prediction.base_novel import NovelPath
+from openmov.prediction.predictor import NetworkScorer, record
+from openmov.prediction.towers import TowerCalibration, TowersRule, calibrate_towers
+from openmov.runtime.atomic import write_text
+from openmov.text.vocabulary import Vocabulary
+from openmov.types import ClassEmbeddings, Modality
+
+_KIND = "openmov weights of towers"
+_BATCH = 16
+
+
+def answers_by_towers(wiring: Wiring) -> bool:
+    """Whether a recipe without training is answered so: it hears through a pretrained tower, or sees whole clips."""
+    untrained = wiring.recipe.model.method in ("video_only", "audio_only")
+    return untrained and (wiring.sound is not None or isinstance(wiring.backbone, ClipBackbone))
+
+
+def tower_scorer(wiring: Wiring, weights: NovelPath | None = None) -> NetworkScorer:
+    """`weights` replace the default ones. Raises BackboneError."""
+    backbone, sound, modalities = wiring.backbone, wiring.sound, wiring.modalities
+    frames = clip = joint = None
+    if Modality.VIDEO in modalities:
+        if isinstance(backbone, ClipBackbone):
+            clip = backbone.clip_encoder()
+        else:
+            frames = FrozenFrameEncoder(backbone.image_encoder(), backbone.dim, chunk=ENCODER_CHUNK)
+    own_sound = sound is not None and wiring.recipe.backbone.sound is None
+    if own_sound and clip is not None and isinstance(backbone, HearingBackbone):
+        joint = backbone.joint_encoder()
+    network = FrozenTowers(
+        frames=frames, clip=clip, sound=None if sound is None else sound.sound_encoder(), joint=joint
+    )
+    raw = clip is not None and (isinstance(clip, AdaptingClipEncoder) or not _cosine(backbone))
+    names = TowerNames.of(wiring, looks=network.looks, raw=raw, joint=joint is not None)
+    prepared = wiring.answering(network)
+    rule = _rule(wiring, network)
+    return NetworkScorer(prepared, names, rule if weights is None else rule.weighed(weights), modalities)
+
+
+def _rule(wiring: Wiring, network: FrozenTowers) -> TowersRule:
+    backbone, sound, chosen = wiring.backbone, wiring.sound, wiring.recipe.prediction
+    taus: dict[str, float] = {}
+    cosine: dict[str, bool] = {}
+    if network.looks:
+        taus[VIDEO], cosine[VIDEO] = chosen.tau_v or backbone.temperature, _cosine(backbone)
+    if sound is not None:
+        taus[AUDIO], cosine[AUDIO] = chosen.tau_x or sound.temperature, sound.cosine
+        if network.joint is not None:
+            assert isinstance(backbone, HearingBackbone)
+            taus[BOTH] = backbone.joint_temperature * taus[AUDIO] / sound.temperature
+            cosine[BOTH] = _cosine(backbone)
+    return TowersRule(network, taus, cosine, chosen.beta)
+
+
+def _cosine(backbone: object) -> bool:
+    return backbone.cosine if isinstance(backbone, ClipBackbone) else True
+
+
+@dataclass(frozen=True)
+class TowerNames:
+    """Class names as every stream's own text side embeds them; each is kept under its tower's identity."""
+
+    pictures: ClassNames | None
+    """Of the backbone; None where no pictures are looked at."""
+    raw: bool
+    """Whether the pictures' tower takes names as long as they are."""
+    others: Mapping[str, tuple[ClassNames, str | None]] = field(repr=False)
+    """By stream: its names, and its template set where that is not the pictures'."""
+
+    @classmethod
+    def of(cls, wiring: Wiring, *, looks: bool, raw: bool, joint: bool) -> "TowerNames":
+        """From what is loaded."""
+        backbone, sound, kept = wiring.backbone, wiring.sound, (wiring.cache, wiring.labels)
+        others: dict[str, tuple[ClassNames, str | None]] = {}
+        if sound is not None:
+            prompts = wiring.recipe.backbone.sound_prompts or sound.prompts
+            others[AUDIO] = (ClassNames(sound, *kept, unit=sound.cosine), prompts)
+        if joint and isinstance(backbone, HearingBackbone):
+            others[BOTH] = (ClassNames(backbone.joint_text(), *kept, unit=_cosine(backbone)), None)
+        return cls(ClassNames(backbone, *kept, unit=not raw) if looks else None, raw, others)
+
+    def __call__(self, vocabulary: Vocabulary) -> ClassEmbeddings:
+        """Raises BackboneError for names that a tower refuses, VocabularyError for prompts that are none."""
+        own = {
+            stream: names(replace(vocabulary, prompts=prompts or vocabulary.prompts)).vectors
+            for stream, (names, prompts) in self.others.items()
+        }
+        if self.pictures is None:
+            return ClassEmbeddings(vocabulary.names, F.normalize(own[AUDIO], dim=-1), None, own)
+        vectors = self.pictures(vocabulary).vectors
+        if self.raw:
+            return ClassEmbeddings(vocabulary.names, F.normalize(vectors, dim=-1), None, {VIDEO: vectors, **own})
+        return ClassEmbeddings(vocabulary.names, vectors, None, own)
+
+
+def calibrate_on(
+    scorer: NetworkScorer,
+    reader: ClipReader,
+    records: list[Record],
+    vocabulary: Vocabulary,
+    unreadable: list[Unreadable],
+    *,
+    manifest: Path,
+    workers: int = 1,
+) -> TowerCalibration:
+    """How much to trust what is heard, on labelled clips. What cannot be read is added to `unreadable`.
+
+    Raises ManifestError where no clip is left.
+    """
+    assert isinstance(scorer.rule, TowersRule)
+    batches = list(evaluation_batches(reader, records, 1, unreadable, workers))  # sounds are of different lengths
+    if not batches:
+        raise ManifestError(manifest, "has no readable clip to calibrate on", "name a split that has some (--split)")
+    recording = record(scorer.model, batches)
+    return calibrate_towers(recording, scorer.embed_classes, vocabulary, scorer.rule)
+
+
+def write_weights(path: Path, found: TowerCalibration, wiring: Wiring) -> dict[str, Any]:
+    """What was chosen, and for which towers; also returned. Raises StorageError."""
+    data = {
+        "kind": _KIND,
+        "backbone": _who(wiring)[0],
+        "sound": _who(wiring)[1],
+        **asdict(found.chosen),
+        "num_clips": found.num_clips,
+        "accuracy": dict(found.accuracy),
+        "grid": [asdict(point) for point in found.grid],
+    }
+    write_text(path, json.dumps(data, indent=1, ensure_ascii=False) + "\n")
+    return data
+
+
+def read_weights(path: Path, wiring: Wiring) -> NovelPath:
+    """beta and both temperatures. Raises CheckpointError for another file, or one that other towers were given."""
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        chosen = NovelPath(float(data["beta"]), float(data["tau_x"]), float(data["tau_v"]))
+        known = data["kind"] == _KIND and 0 <= chosen.beta <= 1 and chosen.tau_x > 0 and chosen.tau_v > 0
+    except OSError as error:
+        raise CheckpointError(path, "cannot be read", "give a file that openmov calibrate wrote") from error
+    except (ValueError, TypeError, KeyError) as error:
+        raise CheckpointError(path, "is not a file of weights", "give one that openmov calibrate wrote") from error
+    if not known:
+        raise CheckpointError(path, "is not a file of weights", "give one that openmov calibrate wrote")
+    for role, now in zip(("backbone", "sound"), _who(wiring), strict=True):
+        stored = data.get(role)
+        if not isinstance(stored, dict) or stored.get("identity") != now["identity"]:
+            given = stored.get("name") if isinstance(stored, dict) else None
+            what = f"was chosen for another {role} ({given}), not {now['name']}"
+            raise CheckpointError(path, what, "calibrate these towers (openmov calibrate), or leave it out")
+    return chosen
+
+
+def _who(wiring: Wiring) -> tuple[dict[str, str], dict[str, str]]:
+    assert wiring.sound is not None
+    backbone, sound = wiring.backbone, wiring.sound
+    return (
+        {"name": backbone.name, "identity": backbone.identity},
+        {"name": sound.name, "identity": sound.identity},
+    )
