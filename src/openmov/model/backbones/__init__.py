@@ -38,6 +38,7 @@ FAMILIES: dict[str, str] = {
     "clip": "openmov.model.backbones.clip:CLIPBackbone",
     "metaclip_2": "openmov.model.backbones.clip:CLIPBackbone",
     OPEN_CLIP: "openmov.model.backbones.open_clip:OpenCLIPBackbone",
+    OPEN_CLIP_OTHER: "openmov.model.backbones.open_clip_generic:OpenCLIPModel",
     "siglip": "openmov.model.backbones.siglip:SigLIPBackbone",
     "siglip2": "openmov.model.backbones.siglip:SigLIPBackbone",
     "pe_audio_video": "openmov.model.backbones.pe_av:PEAVBackbone",
@@ -92,8 +93,6 @@ def loader_of(name: str, contents: ModelContents) -> BackboneLoader:
 
 
 def _unknown(contents: ModelContents) -> str:
-    if contents.kind == OPEN_CLIP_OTHER:
-        return f"holds an open_clip model with parts that are not read here ({', '.join(contents.unread)})"
     for half, other in (("vision", "words"), ("text", "pictures")):
         if contents.model_type.endswith(f"_{half}_model"):
             return f"holds half of a model ({contents.model_type}), which knows no {other}"
