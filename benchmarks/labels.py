@@ -19,10 +19,10 @@ import torch.nn.functional as F
 
 from openmov.api.answers import ranked
 from openmov.api.class_names import ClassNames
-from openmov.api.label_store import LabelStore
 from openmov.baselines.frozen_clip import FrozenCLIPRule
 from openmov.config.schema import BackboneConfig
 from openmov.model.backbones import load_backbone
+from openmov.store.class_vectors import ClassVectors
 from openmov.text.label_sets import LABEL_SETS, load_label_set
 from openmov.text.vocabulary import Vocabulary
 from openmov.types import ClassEmbeddings, JointEmbeddings, Modality
@@ -43,7 +43,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
 
         def embed(listed: tuple[str, ...]) -> ClassEmbeddings:
-            return ClassNames(backbone, store=LabelStore(Path(folder)))(Vocabulary((), listed, options.prompts))
+            return ClassNames(backbone, store=ClassVectors(Path(folder)))(Vocabulary((), listed, options.prompts))
 
         first, _ = timed(f"{len(names):,} names, first run", lambda: embed(names))
         second, _ = timed(f"{len(names):,} names, second run", lambda: embed(names))

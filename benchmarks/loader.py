@@ -82,7 +82,7 @@ def main() -> int:
                     count = (4 if options.quick and times == 1 else BATCH) * times
                     speed = count / (time.perf_counter() - begun)
                     speeds[name, workers] = max(speed, speeds.get((name, workers), 0.0))
-        stored = sum(path.stat().st_size for path in (root / "loose").rglob("*.array"))
+        stored = sum(path.stat().st_size for path in (root / "loose").rglob("*.safetensors"))
         packed = sum(path.stat().st_size for path in (root / "pack").glob("*.tar"))
     table = Table(title="training clips a second", title_justify="left")
     for column in ("source", *(f"{workers} workers" for workers in WORKERS), "x on the fly", "kB a clip"):

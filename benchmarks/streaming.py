@@ -23,9 +23,9 @@ from openmov.data.pictures import PictureSettings
 from openmov.data.reader import ClipReader, Opened
 from openmov.data.shard_clips import ShardStore
 from openmov.data.sound import SoundReader
-from openmov.modalities.packing import Sample, write_pack
-from openmov.modalities.shards import open_shards
-from openmov.runtime.places import place_of
+from openmov.store.entry import ARRAY, to_bytes
+from openmov.store.pack import Sample, open_pack, write_pack
+from openmov.store.remote import open_files
 from openmov.training.order import Plan
 from openmov.types import Modality
 
@@ -59,14 +59,18 @@ def make_pack(folder: Path, shards: int) -> None:
         keys = {entry.step: entry.key for entry in read.entries(video.record, training=True, opened=opened)}
         kinds |= {key: step for step, key in keys.items()}
         samples.append(Sample(f"{number:032x}", facts, keys, 1))
-    write_pack(folder, samples, lambda key: flow if kinds[key] == "flow" else sound, shard_bytes=CLIPS_A_SHARD)
+
+    def entry(key: str) -> bytes:
+        return to_bytes(key, {ARRAY: flow if kinds[key] == "flow" else sound})
+
+    write_pack(folder, samples, entry, shard_bytes=CLIPS_A_SHARD)
 
 
 def stream(where: str, kept: str) -> None:
     """One epoch; prints what it took."""
-    shards = open_shards(place_of(where), Path(kept))
-    videos = [PackedVideo.of_line(line) for line in shards.lines]
-    source = ShardStore(reader(), shards).training(videos, 0, BUFFER)
+    pack = open_pack(open_files(where), Path(kept))
+    videos = [PackedVideo.of_line(line) for line in pack.lines]
+    source = ShardStore(reader(), pack).training(videos, 0, BUFFER)
     began = time.perf_counter()
     plan = Plan(len(source), 1, BATCH, BATCH, 0, order=source.order)
     clips = sum(len(batch) for batch in source.batches(plan.steps_from(0)))

@@ -37,7 +37,6 @@ from openmov.api.prepare_manifest import PrepareOptions, prepare_manifest
 from openmov.api.wiring import Wiring, feature_facts, wire
 from openmov.config.load import change_recipe, load_recipe
 from openmov.config.schema import ModelConfig, Recipe, TrainingConfig
-from openmov.data.features import open_features, write_features
 from openmov.data.manifest import load_manifest
 from openmov.data.records import Record
 from openmov.data.shapesav.pool import PoolSize, write_world
@@ -47,6 +46,7 @@ from openmov.model.backbones import Backbone
 from openmov.model.encoders import FrameEncoder
 from openmov.runtime.checkpoint import Provenance
 from openmov.runtime.run_folder import RunFolder
+from openmov.store.features import open_features, write_features
 from openmov.training.loop import TrainingSummary, train
 from openmov.training.objective import BaseObjective
 from openmov.training.optimizer import build_optimizer, trained_parameters

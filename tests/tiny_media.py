@@ -8,13 +8,13 @@ import torch
 from torch import Tensor
 
 from openmov.config.schema import AudioConfig, FlowConfig, VideoConfig, ViewsConfig
-from openmov.data.features import StoredFeatures
 from openmov.data.pictures import FrameEmbedder, PictureSettings
 from openmov.data.reader import ClipReader
 from openmov.data.sound import SoundReader
 from openmov.media.decode import PLAIN, Decoder
 from openmov.media.encode import write_clip
-from openmov.modalities.cache import ArrayCache
+from openmov.store.cache import ArrayCache
+from openmov.store.features import StoredFeatures
 from openmov.types import Modality
 
 RATE_FPS = 10.0

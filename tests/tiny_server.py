@@ -20,6 +20,12 @@ class Behaviour:
     """An error to answer with in place of the file."""
     ranges: bool = True
     """Whether it answers Range requests."""
+    length: Callable[[int], str | None] = str
+    """What it says of the length of an answer of so many bytes; None says nothing."""
+    redirect: str = ""
+    """An address to send on to, with the name of the file."""
+    logins: list[str] = field(default_factory=list)
+    """Authorization header of each request."""
     asked: list[tuple[str, str]] = field(default_factory=list)
     """Path and Range header of each request."""
     sent_bytes: int = 0
@@ -36,6 +42,13 @@ def serving(folder: Path, behaviour: Behaviour | None = None) -> Iterator[str]:
             with lock:
                 number = len(how.asked)
                 how.asked.append((self.path, self.headers.get("Range", "")))
+                how.logins.append(self.headers.get("Authorization", ""))
+            if how.redirect:
+                self.send_response(302)
+                self.send_header("Location", how.redirect + self.path.rpartition("/")[2])
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+                return
             path = folder / unquote(self.path.partition("?")[0]).lstrip("/")
             code = how.status(number) or (200 if path.is_file() else 404)
             if code >= 400:
@@ -53,7 +66,9 @@ def serving(folder: Path, behaviour: Behaviour | None = None) -> Iterator[str]:
                 content = content[start : end + 1]
             else:
                 self.send_response(200)
-            self.send_header("Content-Length", str(len(content)))
+            length = how.length(len(content))
+            if length is not None:
+                self.send_header("Content-Length", length)
             self.end_headers()
             sent = content[: len(content) // 2] if how.drops(number) else content
             self.wfile.write(sent)

@@ -37,7 +37,7 @@ def seats():
             pass
 
 def kill_one():
-    while len(list(cache.rglob("*.array"))) < 8:
+    while len(list(cache.rglob("*.safetensors"))) < 8:
         time.sleep(0.01)
     pid = next(seats())
     os.kill(pid, signal.SIGKILL)
@@ -69,9 +69,8 @@ def test_on_two_nodes_a_worker_is_killed_and_nothing_is_done_or_counted_twice(
     # A video whose worker died after storing everything is found there by the second try: reused, once.
     assert report["done"] + report["reused"] == 50
     assert report["reused"] <= 1
-    stored = list((tmp_path / "cache").rglob("*.array"))
+    stored = list((tmp_path / "cache").rglob("*.safetensors"))
     units = report["made"]["flow"]["units"]
     assert (
         4 * len(stored) - 8 <= units <= 4 * len(stored)
     )  # pairs: at most the killed video's two views are not told of
-    assert not (tmp_path / "cache" / "claims").exists()

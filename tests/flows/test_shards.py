@@ -20,10 +20,10 @@ from openmov.cli import run
 from openmov.config.load import change_recipe, load_recipe
 from openmov.data.source import TrainingClips, evaluation_batches
 from openmov.errors import OpenMovError, StorageError
-from openmov.modalities.packs import Pack, find_pack
-from openmov.runtime import places
 from openmov.runtime.checkpoint import load_checkpoint
 from openmov.runtime.distributed import World
+from openmov.store import remote
+from openmov.store.pack import Pack, find_pack
 from openmov.training.order import Plan
 from openmov.types import ClipBatch
 from tiny_server import Behaviour, serving
@@ -46,7 +46,7 @@ def packed(tiny_world: TinyWorld, tmp_path_factory: pytest.TempPathFactory) -> P
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(places.time, "sleep", lambda seconds: None)
+    monkeypatch.setattr(remote.time, "sleep", lambda seconds: None)
 
 
 def parts(world: TinyWorld, cache: Path, *changes: str) -> tuple[Wiring, TrainingData]:
@@ -131,17 +131,17 @@ def test_a_training_that_lost_its_server_goes_on_to_the_same_weights(
     tiny_world: TinyWorld, packed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     straight = train(tiny_world, tmp_path / "straight", packed, tmp_path / "cache")
-    read, out = places.FolderPlace.read, tmp_path / "out"
+    read, out = remote.FolderFiles.read, tmp_path / "out"
     reads = []
 
-    def until_the_ninth(self: places.FolderPlace, name: str, *where: Any) -> bytes:
+    def until_the_ninth(self: remote.FolderFiles, name: str, *where: Any) -> bytes:
         reads.append(name)
         if len(reads) > 9:
             raise StorageError(self.where(name), "cannot be fetched")
         return read(self, name, *where)
 
     with monkeypatch.context() as patched:
-        patched.setattr(places.FolderPlace, "read", until_the_ninth)
+        patched.setattr(remote.FolderFiles, "read", until_the_ninth)
         with pytest.raises(StorageError, match=r"shard-00000\d\.tar: cannot be fetched"):
             train(tiny_world, out, packed, tmp_path / "cache")
     name, clips = reads[-1], found(tiny_world, packed, tmp_path)
@@ -231,7 +231,7 @@ def test_what_cannot_be_had_is_one_line_and_nothing_is_written(
             (url, (), "/pack.json: is not there (the server answers 404)"),
             (str(tmp_path), (), "pack.json: cannot be read"),
             (str(packed), ("--calibrate",), "--calibrate: looks at training clips as in a test"),
-            ("s3://bucket/pack", (), "s3 is no way to fetch files"),
+            ("s3://bucket/pack", (), "s3 is not a way to fetch files"),
         ):
             told = tiny_world.train(out, "--shards", shards, *more, cache=tmp_path / "cache")
             assert run(told) == 2

@@ -295,8 +295,8 @@ CASES: dict[str, tuple[Callable[[Place], list[str]], str]] = {
     "two forms at once": (predicted("--json", "--csv"), "--csv: and --json are both asked for"),
     "a report of another kind": (predicted("--report", "out.pdf"), "out.pdf: is no name of a page"),
     "a revision of a folder": (predicted("--revision", "main"), "is no hub model, and has no revision of its own"),
-    "an unknown cache": (said("cache", "clear", "films", "--cache", "OUT"), "'films' is no kind of cache"),
-    "a size of nonsense": (said("cache", "clear", "--keep", "lots", "--cache", "OUT"), "--keep: 'lots' is no size"),
+    "an unknown cache": (said("cache", "clear", "films", "--cache", "OUT"), "'films' is not a kind of cache"),
+    "a size of nonsense": (said("cache", "clear", "--keep", "lots", "--cache", "OUT"), "--keep: 'lots' is not a size"),
     "views of nonsense": (predicted("--views", "many"), "--views: 'many' is no clips x crops"),
     "views of two crops": (predicted("--views", "4x2"), "--views: '4x2'"),
     "unknown modality": (predicted("--modalities", "video,smell"), "--modalities: 'video,smell'"),
@@ -543,9 +543,9 @@ def test_dis_is_another_flow(place: Place, tmp_path: Path) -> None:
     inputs = ["--recipe", str(place.world.recipe), "--manifest", str(place.world.manifest), "--cache", str(cache)]
     command = ["prepare", *inputs, "--split", "val", "--workers", "1"]
     assert run([*command, "--flow", "dis"]) == 0
-    quick = {name for name in snapshot(cache) or {} if name.endswith(".array")}
+    quick = {name for name in snapshot(cache) or {} if name.endswith(".safetensors")}
     assert run(command) == 0
-    assert quick < {name for name in snapshot(cache) or {} if name.endswith(".array")}
+    assert quick < {name for name in snapshot(cache) or {} if name.endswith(".safetensors")}
 
 
 def test_another_decoder_is_an_extra(

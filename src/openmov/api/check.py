@@ -7,8 +7,8 @@ from pathlib import Path
 from openmov.data.manifest import find_faults, load_manifest
 from openmov.errors import OpenMovError
 from openmov.media.decode import PLAIN, Decoder
-from openmov.modalities.cache import verify
 from openmov.runtime.progress import progress_bar
+from openmov.store.cache import verify
 from openmov.text.vocabulary import Vocabulary, load_vocabulary
 
 _MANIFESTS = {".csv", ".jsonl"}

@@ -11,10 +11,10 @@ import numpy as np
 import torch
 from jaxtyping import Float32
 
-from openmov.api.label_store import LabelStore
 from openmov.model.backbones.base import TextSide
-from openmov.model.classes import ArrayCache, cache_key, embed_classes
+from openmov.model.classes import embed_classes, text_identity
 from openmov.runtime.progress import progress_bar
+from openmov.store.class_vectors import ClassVectors
 from openmov.text.prompts import load_prompts
 from openmov.text.vocabulary import Vocabulary
 from openmov.types import ClassEmbeddings
@@ -31,18 +31,13 @@ class ClassNames:
     """A function from vocabularies to vectors, in the order of their names."""
 
     def __init__(
-        self,
-        backbone: TextSide,
-        cache: ArrayCache | None = None,
-        store: LabelStore | None = None,
-        *,
-        unit: bool = True,
+        self, backbone: TextSide, store: ClassVectors | None = None, *, exact: bool = False, unit: bool = True
     ) -> None:
-        """`cache` keeps whole vocabularies (training); `store` names (prediction), and takes its place if given.
+        """With `exact`, for training, a vocabulary is taken from `store` as a whole only (see `ClassVectors.find`).
 
         `unit` False keeps the lengths of the vectors, as `embed_classes` says.
         """
-        self._backbone, self._cache, self._store, self._unit = backbone, cache, store, unit
+        self._backbone, self._store, self._exact, self._unit = backbone, store, exact, unit
         self._known: OrderedDict[str, ClassEmbeddings] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -58,9 +53,9 @@ class ClassNames:
     def _embed(self, vocabulary: Vocabulary) -> ClassEmbeddings:
         names, templates = vocabulary.names, load_prompts(vocabulary.prompts)
         if self._store is None:
-            return embed_classes(self._backbone, names, templates, self._cache, unit=self._unit)
-        group = cache_key(self._backbone, (), templates, unit=self._unit)
-        vectors, known = self._store.find(group, names, self._backbone.dim)
+            return embed_classes(self._backbone, names, templates, unit=self._unit)
+        group = text_identity(self._backbone, templates, unit=self._unit)
+        vectors, known = self._store.find(group, names, self._backbone.dim, exact=self._exact)
         if not known.all():
             missing = np.flatnonzero(~known)
             try:

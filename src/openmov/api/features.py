@@ -10,13 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from openmov.api.wiring import Wiring, feature_facts
-from openmov.data.features import FeatureFacts, write_features
 from openmov.data.reader import ClipReader
 from openmov.data.records import Record
 from openmov.errors import DecodeError, RecipeError
-from openmov.modalities.cache import ArrayCache, content_hash
-from openmov.modalities.frozen import Stored
 from openmov.runtime.progress import progress_bar
+from openmov.store.cache import ArrayCache, content_hash
+from openmov.store.features import FeatureFacts, Stored, write_features
 from openmov.types import Modality
 
 

@@ -9,6 +9,7 @@ are often sorted by class, and a reader that goes through the shards should not 
 
 from collections import Counter
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from openmov.api.shard_settings import shard_settings
@@ -21,9 +22,10 @@ from openmov.data.reader import ClipReader
 from openmov.data.records import SPLITS, Record
 from openmov.data.source import Unreadable
 from openmov.errors import DecodeError, ManifestError, StorageError
-from openmov.modalities.cache import AnyArray, ArrayCache, step_key
-from openmov.modalities.packing import Sample, write_pack
 from openmov.runtime.progress import progress_bar
+from openmov.store.cache import ArrayCache, step_key
+from openmov.store.entry import DamagedError, check
+from openmov.store.pack import Sample, refuse_foreign, write_pack
 
 DEFAULT_SHARD_BYTES = 256_000_000
 
@@ -63,13 +65,14 @@ def pack_manifest(
     records = [record for name in names for record in listed.records if record.split == name]
     if not records:
         raise ManifestError(manifest, "lists no such video", "add some, or choose another --split")
+    refuse_foreign(out)
     wiring = wire(recipe, cache_folder)
     assert wiring.cache is not None
     samples, unreadable = _samples(wiring.reader(), records, frames=frames)
     _require_all(wiring.cache, samples)
     with progress_bar("packing", len(samples), shown=shown) as show:
-        facts, load = shard_settings(wiring), _Load(wiring.cache)
-        num_bytes = write_pack(out, samples, load, shard_bytes=shard_bytes, settings=facts, show=show)
+        read, facts = partial(_entry, wiring.cache), shard_settings(wiring)
+        num_bytes = write_pack(out, samples, read, shard_bytes=shard_bytes, settings=facts, show=show)
     return Packed(out, len(samples), num_bytes, tuple(unreadable))
 
 
@@ -106,12 +109,11 @@ def _require_all(cache: ArrayCache, samples: list[Sample]) -> None:
         raise StorageError(cache.folder, what, "run openmov prepare first")
 
 
-@dataclass(frozen=True)
-class _Load:
-    cache: ArrayCache
-
-    def __call__(self, key: str) -> AnyArray:
-        array = self.cache.load(key)
-        if array is None:
-            raise StorageError(self.cache.folder, f"its entry {key} is damaged", "run openmov prepare --verify")
-        return array
+def _entry(cache: ArrayCache, key: str) -> bytes:
+    content = cache.read(key)
+    try:
+        check(content or b"", key)
+    except DamagedError as error:
+        raise StorageError(cache.folder, f"its entry {key} is damaged", "run openmov prepare --verify") from error
+    assert content is not None
+    return content

@@ -12,7 +12,6 @@ from pathlib import Path
 from openmov.api.answers import Prediction
 from openmov.api.choices import Choices
 from openmov.api.inputs import find_files
-from openmov.api.label_store import LabelStore
 from openmov.api.labels import choose_labels
 from openmov.api.predictor import Predictor, views_overrides
 from openmov.api.towers import read_weights
@@ -119,7 +118,7 @@ def predictor_for(choices: Choices) -> Predictor:
             revision=choices.revision,
             safetensors_only=choices.safetensors_only,
             overrides=(*_looks(choices), *choices.overrides),
-            labels=LabelStore(choices.cache or default_cache_folder()),
+            labels=ClassVectors(choices.cache or default_cache_folder()),
             device=choices.device,
             dtype=choices.dtype,
         )
@@ -169,7 +168,7 @@ def wiring_without_run(choices: Choices) -> Wiring:
     if sound is not None and streams != ["audio"]:  # the tower hears, and no encoder of MOV
         recipe = change_recipe(recipe, ["model.method=video_only", 'model.modalities=["video"]'])
     recipe = _as_trained(_at_size(recipe, backbone.image_size, choices.overrides), backbone, choices.overrides)
-    store = LabelStore(choices.cache or default_cache_folder())
+    store = ClassVectors(choices.cache or default_cache_folder())
     return replace(wiring, recipe=recipe, labels=store, sound=sound)
 
 

@@ -16,7 +16,6 @@ from torch import nn
 from openmov.api.answering import answering
 from openmov.api.answers import AnswerSettings, Prediction, ranked
 from openmov.api.background import default_background
-from openmov.api.label_store import LabelStore
 from openmov.api.streaming import StagedNetwork, StreamSettings
 from openmov.api.timeline import Answering, Timeline, TimelineSettings
 from openmov.api.towers import answers_by_towers, tower_scorer
@@ -41,6 +40,7 @@ from openmov.prediction.base_novel import NovelPath
 from openmov.prediction.predictor import AnswerRule, BaseNovelRule, NetworkScorer, answers_by_modality
 from openmov.prediction.towers import TowersRule, confident_lead
 from openmov.prediction.unknown import BackgroundTest, Thresholds
+from openmov.store.class_vectors import ClassVectors
 from openmov.text.vocabulary import Vocabulary
 from openmov.types import ClassEmbeddings, Clip, JointEmbeddings, Modality
 
@@ -77,7 +77,7 @@ class Predictor:
         revision: str | None = None,
         safetensors_only: bool = False,
         overrides: Sequence[str] = (),
-        labels: LabelStore | None = None,
+        labels: ClassVectors | None = None,
         device: str = "auto",
         dtype: str = "auto",
     ) -> "Predictor":

@@ -1,14 +1,13 @@
-"""Jobs to outcomes by several workers at once, each job by one of all processes that share the cache.
+"""Jobs to outcomes by several workers at once.
 
-    jobs --claim--> mine: a worker does it, with a time limit; a worker that died is replaced, its job tried once more
-                    another's: put back, asked for again until it is there or the other is gone
+    jobs --> a worker does one, with a time limit; a worker that died is replaced, its job tried once more
 
-Every job has exactly one outcome here, whoever did it and however often a worker died.
+Every job has exactly one outcome here, however often a worker died. Another process may fill the same cache: what it
+has stored by the time a job comes up is found there, and what both make at once is harmless to make twice.
 """
 
 import queue
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -20,16 +19,14 @@ from openmov.api.prepare_work import Job, Outcome, Setup, Worker, do_in_child, d
 from openmov.api.wiring import Wiring
 from openmov.data.reader import ClipReader
 from openmov.media.decode import GuardedDecoder
-from openmov.modalities.cache import ArrayCache
-from openmov.runtime.claims import Claims
 from openmov.runtime.guard import CallDiedError, CallOverTimeError, GuardedCalls
+from openmov.store.cache import ArrayCache
 
 Engine = Literal["processes", "threads", "ray"]
 """Who does the work."""
 _START_SECONDS = 300.0
 """For a worker to load its libraries and the backbone."""
 _FOREVER_SECONDS = 1e9
-_ASK_AGAIN_SECONDS = 0.5
 _TRIES = 2
 
 
@@ -70,7 +67,7 @@ class ProcessWorker:
 
 
 def open_crew(setup: Setup, wiring: Wiring, engine: Engine, num_workers: int, limit_seconds: float | None) -> "Crew":
-    """Workers of one kind that share `setup.cache_folder` with other processes. Raises StorageError, RecipeError."""
+    """Workers of one kind that fill `setup.cache_folder`. Raises StorageError, RecipeError."""
 
     def thread_worker() -> Worker:
         decoder = wiring.decoder if limit_seconds is None else GuardedDecoder(limit_seconds, wiring.decoder)
@@ -90,7 +87,7 @@ def open_crew(setup: Setup, wiring: Wiring, engine: Engine, num_workers: int, li
     }
     if engine == "ray":
         connected()  # here, for only one thread may
-    return Crew(makers[engine], Claims(setup.cache_folder / "claims"), num_workers, limit_seconds)
+    return Crew(makers[engine], num_workers, limit_seconds)
 
 
 @dataclass
@@ -99,34 +96,30 @@ class Crew:
 
     open_worker: Callable[[], Worker]
     """Makes one; called in the thread that will use it, and again where one was lost."""
-    claims: Claims
-    """Entered and left with the crew."""
     num_workers: int
     """At once."""
     limit_seconds: float | None
     """For one video."""
-    _todo: deque[tuple[float, Job]] = field(default_factory=deque)
+    _todo: deque[Job] = field(default_factory=deque)
     _results: "queue.Queue[tuple[Job, Outcome] | BaseException | None]" = field(default_factory=queue.Queue)
     _workers: dict[int, Worker] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _stopped: bool = False
 
     def __enter__(self) -> "Crew":
-        self.claims.__enter__()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._stop()
-        self.claims.__exit__(kind, error, trace)
 
     def outcomes(self, jobs: Sequence[Job]) -> Iterator[tuple[Job, Outcome]]:
         """Each job with its outcome, as they come; workers stay for the next call.
 
         Raises StorageError and BackboneError; that, or giving the iterator up, ends all work at once.
         """
-        self._todo.extend((0.0, job) for job in jobs)
+        self._todo.extend(jobs)
         count = min(self.num_workers, len(jobs))
         threads = [threading.Thread(target=self._run, args=(seat,), name="openmov-prepare") for seat in range(count)]
         for thread in threads:
@@ -161,30 +154,14 @@ class Crew:
         """One thread: jobs one after the other until none is left."""
         try:
             while (job := self._next()) is not None:
-                if self.claims.take(job.key):
-                    try:
-                        outcome = self._outcome(seat, job)
-                    finally:
-                        self.claims.release(job.key)
-                    self._results.put((job, outcome))
-                else:
-                    with self._lock:
-                        self._todo.append((time.monotonic() + _ASK_AGAIN_SECONDS, job))
+                self._results.put((job, self._outcome(seat, job)))
             self._results.put(None)
         except BaseException as error:
             self._results.put(error)
 
     def _next(self) -> Job | None:
-        while True:
-            with self._lock:
-                if not self._todo:
-                    return None
-                due, job = self._todo[0]
-                wait = due - time.monotonic()
-                if wait <= 0:
-                    self._todo.popleft()
-                    return job
-            time.sleep(min(wait, _ASK_AGAIN_SECONDS))
+        with self._lock:
+            return self._todo.popleft() if self._todo else None
 
     def _outcome(self, seat: int, job: Job) -> Outcome:
         lost = ""

@@ -5,6 +5,7 @@
 What is there already is not done again; what cannot be read is counted and named.
 """
 
+import random
 import re
 import tempfile
 import time
@@ -26,9 +27,9 @@ from openmov.data.shard import WHOLE, Shard
 from openmov.data.source import Unreadable
 from openmov.errors import DecodeError, ManifestError, RecipeError
 from openmov.media.decode import GuardedDecoder
-from openmov.modalities.cache import ArrayCache
 from openmov.runtime.atomic import free_bytes
 from openmov.runtime.progress import progress_bar
+from openmov.store.cache import ArrayCache
 
 _SURVEY_THREADS = 4
 """At least: opening files is mostly waiting."""
@@ -83,7 +84,7 @@ def prepare_manifest(
 
     The plan is handed to `announce` before the work starts, except for the few videos it was measured on; with
     `plan_only` these go to a temporary folder and nothing is kept. Several processes, also of several machines, may
-    prepare at once in one cache folder: each video is done by one of them. Interrupted at any instant, the videos in
+    prepare at once in one cache folder, and so share the work. Interrupted at any instant, the videos in
     hand are lost and nothing else. In the end frozen embeddings are gathered in the folder `features`, if it is named.
 
     Raises ManifestError (also where there is no such video), BackboneError, StorageError, RecipeError.
@@ -95,6 +96,8 @@ def prepare_manifest(
     assert wiring.cache is not None
     if features is not None:
         _refuse_ungatherable(wiring, options.shard)
+    if not plan_only:
+        wiring.cache.require_writable()
     found = _survey(wiring, wiring.cache, records, options, shown=shown)
     with tempfile.TemporaryDirectory(prefix="openmov-plan-") as scratch:
         work = Path(scratch) if plan_only else cache_folder
@@ -172,6 +175,9 @@ def _plan(found: Survey, crew: Crew, outcomes: dict[int, Outcome], cache_folder:
 def _do(crew: Crew, plan: Plan, outcomes: dict[int, Outcome], *, shown: bool) -> None:
     """All jobs without an outcome yet."""
     left = [job for job in plan.jobs if job.index not in outcomes]
+    # Runs beside each other share the work without knowing of each other: each takes it in an order of its own, and
+    # what the other has stored by then is found there. They meet in the few videos they have in hand at once.
+    random.SystemRandom().shuffle(left)
     with progress_bar("preparing", len(plan.jobs), shown=shown) as show:
         show(len(plan.jobs) - len(left))
         for count, (job, outcome) in enumerate(crew.outcomes(left), start=len(plan.jobs) - len(left) + 1):

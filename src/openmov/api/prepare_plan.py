@@ -15,7 +15,7 @@ from openmov.data.entries import Cost, Entry, summed
 from openmov.data.reader import ClipReader
 from openmov.data.records import Record
 from openmov.errors import DecodeError
-from openmov.modalities.cache import ArrayCache, step_key
+from openmov.store.cache import ArrayCache
 
 SAMPLE_JOBS = 5
 """At most so many are measured; the first is not counted where there is another, for it warms everything up."""
@@ -131,7 +131,7 @@ def survey(
             needed, missing = found
             steps = _counted(steps, needed, missing)
             if missing:
-                jobs.append(_job(index, *records[index], needed, missing))
+                jobs.append(_job(index, *records[index], missing))
             else:
                 outcomes[index] = Outcome("reused")
     return Survey(outcomes, tuple(jobs), steps)
@@ -184,9 +184,8 @@ def _counted(
     return counted
 
 
-def _job(index: int, record: Record, training: bool, needed: Sequence[Entry], missing: Sequence[Entry]) -> Job:
-    names = sorted(entry.key for entry in needed)
+def _job(index: int, record: Record, training: bool, missing: Sequence[Entry]) -> Job:
     missing_bytes: dict[str, int] = {}
     for entry in missing:
         missing_bytes[entry.step] = missing_bytes.get(entry.step, 0) + entry.num_bytes
-    return Job(index, record, training, step_key("", "job", 1, {"entries": names}), missing_bytes)
+    return Job(index, record, training, missing_bytes)

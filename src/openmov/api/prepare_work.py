@@ -46,8 +46,6 @@ class Job:
     """Which."""
     training: bool
     """For the views of a training, or for those of a test."""
-    key: str
-    """Hash of the names of all its entries: by this it is claimed."""
     missing_bytes: Mapping[str, int] = field(default_factory=dict)
     """By step, before packing."""
 

@@ -14,9 +14,9 @@ from openmov.data.packed import PackedVideo
 from openmov.data.records import Record
 from openmov.data.shard_clips import ShardStore, evaluation_keys, training_keys
 from openmov.errors import DecodeError, ManifestError, RecipeError, StorageError
-from openmov.modalities.cache import content_hash
-from openmov.modalities.shards import Shards, open_shards
-from openmov.runtime.places import place_of
+from openmov.store.cache import content_hash
+from openmov.store.pack import Pack, open_pack
+from openmov.store.remote import open_files
 
 _HASHED = 16
 """Videos that are here are compared with the packed ones by size, and so many of them by content."""
@@ -43,25 +43,31 @@ def find_clips(wiring: Wiring, data: TrainingData, shards: str | Path, *, worker
     another backbone, other views or other settings, StorageError where they cannot be read.
     """
     assert wiring.cache is not None
-    opened = open_shards(place_of(shards), wiring.cache.folder / "shards")
+    opened = open_pack(open_files(shards), wiring.cache.folder / "shards")
     records = (*data.train, *data.val)
     videos = _packed(opened, frozenset(record.video_id for record in records))
     differences = _differences(records, videos)
     if differences:
-        what = f"{shards} is not of this manifest: {'; '.join(differences)}"
+        what = f"{opened.files.where('')} is not of this manifest: {'; '.join(differences)}"
         raise ManifestError(data.manifest, what, "pack again with this manifest, or give the one that was packed")
     store = ShardStore(wiring.reader(), opened, workers)
-    _refuse_other_settings(wiring, store, videos.values(), str(shards))
+    _refuse_other_settings(wiring, store, videos.values())
     return PackedClips(store, videos)
 
 
-def _packed(shards: Shards, wanted: frozenset[str]) -> dict[str, PackedVideo]:
+def _packed(pack: Pack, wanted: frozenset[str]) -> dict[str, PackedVideo]:
     """The videos of a pack, as far as they are wanted."""
-    try:
-        listed = ((video.video_id, video) for video in map(PackedVideo.of_line, shards.lines))
-        return {video_id: video for video_id, video in listed if video_id in wanted}
-    except (ValueError, KeyError, TypeError) as error:
-        raise StorageError(shards.place.where(""), "has a damaged list of samples", "pack again") from error
+    where, found = pack.files.where(""), {}
+    for number, line in enumerate(pack.lines, start=1):
+        try:
+            video = PackedVideo.of_line(line)
+        except ValueError as error:
+            raise StorageError(where, f"has a damaged list of samples (line {number})", "pack again") from error
+        if video.shard >= len(pack.names):
+            raise StorageError(where, f"lists a sample in a shard that is not there (line {number})", "do not trust it")
+        if video.video_id in wanted:
+            found[video.video_id] = video
+    return found
 
 
 def _differences(records: Sequence[Record], videos: Mapping[str, PackedVideo]) -> list[str]:
@@ -117,15 +123,16 @@ def _hash(record: Record) -> str | None:
         return None
 
 
-def _refuse_other_settings(wiring: Wiring, store: ShardStore, videos: Iterable[PackedVideo], where: str) -> None:
+def _refuse_other_settings(wiring: Wiring, store: ShardStore, videos: Iterable[PackedVideo]) -> None:
     """Looks whether what the recipe asks of the first training and validation clip of each shard is there."""
     firsts: dict[tuple[int, str], PackedVideo] = {}
     for video in videos:
         firsts.setdefault((video.shard, video.record.split), video)
     for (_, split), video in firsts.items():
         keys = (training_keys if split == "train" else evaluation_keys)(store.reader, video)
-        if all(store.shards.row(key) is not None for key in keys):
+        if all(key in store.pack for key in keys):
             continue
-        said = differing(store.shards.settings, shard_settings(wiring))
+        said = differing(store.pack.settings, shard_settings(wiring))
         what = "; ".join(said) or f"entries of {video.video_id} are not among them, though nothing else differs"
+        where = store.pack.files.where("")
         raise RecipeError(where, f"was packed for another recipe: {what}", "pack again with this recipe, or change it")

@@ -36,13 +36,14 @@ def differing(packed: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]
             continue
         if name == "views.train_seeds" and isinstance(one, int) and isinstance(other, int) and other <= one:
             continue
-        said.append(f"{name.removesuffix('.identity')} (packed with {one}, the recipe has {other})")
+        said.append(f"{name.removesuffix('.identity')} (packed with {str(one)[:80]}, the recipe has {other})")
     return said
 
 
-def _flat(prefix: str, values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+def _flat(prefix: str, values: Mapping[str, Any], depth: int = 4) -> Iterator[tuple[str, Any]]:
+    """Fields by their dotted names; a recipe is not nested more deeply."""
     for name, value in values.items():
-        if isinstance(value, Mapping):
-            yield from _flat(f"{prefix}{name}.", value)
+        if isinstance(value, Mapping) and depth:
+            yield from _flat(f"{prefix}{name}.", value, depth - 1)
         else:
             yield f"{prefix}{name}", value

@@ -74,7 +74,7 @@ class ShardSupply:
 
     @property
     def identity(self) -> str:
-        return f"{self.clips.store.shards.identity} through {self.buffer}"
+        return f"{self.clips.store.pack.identity} through {self.buffer}"
 
     def prepare(self, data: TrainingData, *, shown: bool, world: World) -> Prepared:
         return Prepared((*data.train, *data.val), ())

@@ -94,14 +94,14 @@ class TowerNames:
     @classmethod
     def of(cls, wiring: Wiring, *, looks: bool, raw: bool, joint: bool) -> "TowerNames":
         """From what is loaded."""
-        backbone, sound, kept = wiring.backbone, wiring.sound, (wiring.cache, wiring.labels)
+        backbone, sound = wiring.backbone, wiring.sound
         others: dict[str, tuple[ClassNames, str | None]] = {}
         if sound is not None:
             prompts = wiring.recipe.backbone.sound_prompts or sound.prompts
-            others[AUDIO] = (ClassNames(sound, *kept, unit=sound.cosine), prompts)
+            others[AUDIO] = (wiring.class_names(sound, unit=sound.cosine), prompts)
         if joint and isinstance(backbone, HearingBackbone):
-            others[BOTH] = (ClassNames(backbone.joint_text(), *kept, unit=_cosine(backbone)), None)
-        return cls(ClassNames(backbone, *kept, unit=not raw) if looks else None, raw, others)
+            others[BOTH] = (wiring.class_names(backbone.joint_text(), unit=_cosine(backbone)), None)
+        return cls(wiring.class_names(backbone, unit=not raw) if looks else None, raw, others)
 
     def __call__(self, vocabulary: Vocabulary) -> ClassEmbeddings:
         """Raises BackboneError for names that a tower refuses, VocabularyError for prompts that are none."""

@@ -15,24 +15,24 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from openmov.api.class_names import ClassNames
-from openmov.api.label_store import LabelStore
 from openmov.config.schema import Recipe
-from openmov.data.features import FeatureFacts, StoredFeatures, open_features
 from openmov.data.pictures import PictureSettings
 from openmov.data.reader import ClipReader
 from openmov.data.sound import Hearing, SoundReader, WaveformReader
 from openmov.media.decode import PLAIN, Decoder
 from openmov.media.decode.by_torchcodec import TorchcodecDecoder
 from openmov.methods import METHODS
-from openmov.modalities.cache import ArrayCache
 from openmov.modalities.rgb import RGB_VERSION
 from openmov.model import NetworkParts, TrainedModel, build_network
 from openmov.model.backbones import Backbone, load_backbone
-from openmov.model.backbones.base import SoundTower
+from openmov.model.backbones.base import SoundTower, TextSide
 from openmov.model.encoders import FrozenFrameEncoder
 from openmov.model.inference import Prepared
 from openmov.prediction.base_novel import NovelPath
 from openmov.runtime.compute import EXACT, Compute, choose_compute
+from openmov.store.cache import ArrayCache
+from openmov.store.class_vectors import ClassVectors
+from openmov.store.features import FeatureFacts, StoredFeatures, open_features
 from openmov.types import Modality
 
 ENCODER_CHUNK = 32
@@ -76,8 +76,8 @@ class Wiring:
     """Loaded."""
     cache: ArrayCache | None = field(repr=False)
     """For flow, spectrograms, frozen and class embeddings; None computes everything each time."""
-    labels: LabelStore | None = field(default=None, repr=False)
-    """For class embeddings, name by name, in place of the cache: what prediction keeps."""
+    labels: ClassVectors | None = field(default=None, repr=False)
+    """For class embeddings, name by name, as prediction keeps them; None keeps whole vocabularies in the cache."""
     features: StoredFeatures | None = field(default=None, repr=False)
     """Frozen video embeddings of many videos at once; what they lack is looked for in the cache."""
     classes: tuple[str, ...] = field(default=(), repr=False)
@@ -201,8 +201,13 @@ class Wiring:
         return self.cache is not None or self.features is not None
 
     def class_embedder(self) -> ClassNames:
-        """Class names to unit vectors; each vocabulary is embedded once."""
-        return ClassNames(self.backbone, self.cache, self.labels)
+        """Class names to unit vectors of the backbone; each vocabulary is embedded once."""
+        return self.class_names(self.backbone)
+
+    def class_names(self, text_side: TextSide, *, unit: bool = True) -> ClassNames:
+        """Class names as a text side embeds them, kept on disk if anything is; `unit` as `embed_classes` has it."""
+        whole = None if self.cache is None else ClassVectors(self.cache.folder)
+        return ClassNames(text_side, self.labels or whole, exact=self.labels is None, unit=unit)
 
 
 def wire(recipe: Recipe, cache_folder: Path | None, features: Path | None = None) -> Wiring:

@@ -15,8 +15,8 @@ app.command(caches)
 @caches.command
 def show(*, cache: Cache = None, json: Json = False) -> None:
     """Print what the cache folder holds, by kind."""
-    from openmov.api.caches import show_caches
     from openmov.runtime.cache_folder import default_cache_folder
+    from openmov.store.usage import show_caches
 
     folder = cache or default_cache_folder()
     _print("holds", folder, [asdict(one) for one in show_caches(folder)], json)
@@ -40,8 +40,8 @@ def clear(
     keep
         Leave so much of each kind, such as 20GB: what was used longest ago goes first. [default: nothing is left]
     """
-    from openmov.api.caches import clear_caches, parse_size
     from openmov.runtime.cache_folder import default_cache_folder
+    from openmov.store.usage import clear_caches, parse_size
 
     folder = cache or default_cache_folder()
     _print("removed from", folder, [asdict(one) for one in clear_caches(folder, kind, parse_size(keep))], json)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from openmov.errors import DecodeError
-from openmov.modalities.cache import ArrayCache, content_hash, file_state, step_key
+from openmov.store.cache import ArrayCache, content_hash, file_state, step_key
 
 
 @dataclass(frozen=True)

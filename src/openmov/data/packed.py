@@ -13,13 +13,16 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel, FiniteFloat, NonNegativeInt
+
 from openmov.data.entries import FileEntries
-from openmov.data.records import Record
+from openmov.data.records import Record, Split
 from openmov.data.segment import file_facts
 from openmov.errors import StorageError
 from openmov.media.decode import AudioStream, Decoder, MediaInfo, VideoStream
-from openmov.modalities.cache import content_hash, step_key
-from openmov.modalities.packs import array_of_npy
+from openmov.store.cache import content_hash, step_key
+from openmov.store.entry import DamagedError, array_of
+from openmov.store.pack import MOST_ENTRY_BYTES
 
 
 def packed_facts(record: Record, decoder: Decoder) -> dict[str, Any]:
@@ -41,6 +44,28 @@ def packed_facts(record: Record, decoder: Decoder) -> dict[str, Any]:
     }
 
 
+class _Media(BaseModel, strict=True, cache_strings="none"):
+    """What the header of a file said."""
+
+    duration_seconds: float
+    video: VideoStream | None
+    audio: AudioStream | None
+
+
+class _Line(BaseModel, strict=True, cache_strings="none"):
+    """What a line has to say; the pack may be a stranger's."""
+
+    shard: NonNegativeInt
+    id: str
+    label: str | None
+    split: Split
+    start: FiniteFloat | None
+    end: FiniteFloat | None
+    content: str
+    bytes: NonNegativeInt
+    media: _Media
+
+
 @dataclass(frozen=True, slots=True)
 class PackedVideo:
     """One line of a pack's list. There may be millions: what the line says is read from it when it is asked for."""
@@ -54,12 +79,9 @@ class PackedVideo:
 
     @classmethod
     def of_line(cls, line: str) -> "PackedVideo":
-        """Raises ValueError, KeyError or TypeError for what is no such line."""
-        facts = json.loads(line)
-        label = facts["label"]
-        video = cls(line, int(facts["shard"]), None if label is None else sys.intern(label))
-        int(facts["bytes"]), str(facts["content"]), facts["media"], video._record(facts)
-        return video
+        """Raises ValueError for what is not such a line."""
+        said = _Line.model_validate_json(line)
+        return cls(line, said.shard, None if said.label is None else sys.intern(said.label))
 
     @property
     def video_id(self) -> str:
@@ -69,7 +91,9 @@ class PackedVideo:
     @property
     def record(self) -> Record:
         """With its label; its path is its id, for there is no file."""
-        return self._record(self._facts())
+        facts = self._facts()
+        name = str(facts["id"])
+        return Record(name, Path(name), self.label, facts["start"], facts["end"], facts["split"])
 
     @property
     def content(self) -> str:
@@ -81,12 +105,6 @@ class PackedVideo:
         """Of that file."""
         return int(self._facts()["bytes"])
 
-    @property
-    def media(self) -> Mapping[str, Any]:
-        """What its header said."""
-        media: Mapping[str, Any] = self._facts()["media"]
-        return media
-
     def with_label(self, label: str | None) -> "PackedVideo":
         """The same under another name, as a manifest has it."""
         return replace(self, label=label)
@@ -94,21 +112,10 @@ class PackedVideo:
     def _facts(self) -> Any:
         return json.loads(self.line)
 
-    def _record(self, facts: Any) -> Record:
-        name = str(facts["id"])
-        return Record(name, Path(name), self.label, facts["start"], facts["end"], facts["split"])
-
     def info(self) -> MediaInfo:
-        """What the file holds. Raises StorageError where another release packed it."""
-        try:
-            media, path = self.media, Path(self.video_id)
-            video, audio = media["video"], media["audio"]
-            pictures = None if video is None else VideoStream(**video)
-            sound = None if audio is None else AudioStream(**audio)
-            return MediaInfo(path, float(media["duration_seconds"]), pictures, sound)
-        except (KeyError, TypeError, ValueError) as error:
-            what = "was packed by a release of openmov that said other things of it"
-            raise StorageError(self.video_id, what, "pack again") from error
+        """What the file holds."""
+        media = _Line.model_validate_json(self.line).media
+        return MediaInfo(Path(self.video_id), media.duration_seconds, media.video, media.audio)
 
 
 class PackedEntries(FileEntries):
@@ -123,11 +130,15 @@ class PackedEntries(FileEntries):
 
     def get(self, step: str, version: int, facts: Mapping[str, object], units: int, compute: Callable[[], Any]) -> Any:
         """Raises StorageError where it was not fetched."""
-        content = self._contents.get(step_key(self._content, step, version, facts))
+        key = step_key(self._content, step, version, facts)
+        content = self._contents.get(key)
         if content is None:
             mend = "pack again with this recipe"
             raise StorageError(self._video_id, f"the shards hold no {step} as the recipe asks for", mend)
-        return array_of_npy(content)
+        try:
+            return array_of(content, key, MOST_ENTRY_BYTES)
+        except DamagedError as error:
+            raise StorageError(self._video_id, f"the shards hold a damaged {step} ({error})", "pack again") from error
 
     def fill(
         self, step: str, version: int, facts: Mapping[str, object], units: int, compute: Callable[[], Any]

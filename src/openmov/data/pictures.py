@@ -23,7 +23,6 @@ from openmov.data.records import Record
 from openmov.media.decode import PLAIN, PYAV, Decoder, Moment, Sizes
 from openmov.media.sampling import Resize, View
 from openmov.media.scaling import Interpolation, working_size
-from openmov.modalities.cache import ArrayCache
 from openmov.modalities.flow import (
     FLOW_VERSION,
     compute_flow,
@@ -32,8 +31,9 @@ from openmov.modalities.flow import (
     flow_image,
     flow_parameters,
 )
-from openmov.modalities.frozen import BYTES, Precision, Stored, embeddings_of, stored_embeddings
 from openmov.modalities.rgb import RGB_VERSION, as_floats, normalise
+from openmov.store.cache import ArrayCache
+from openmov.store.features import BYTES, Precision, Stored, embeddings_of, stored_embeddings
 
 Images = Float[torch.Tensor, "time 3 height width"]
 Frames = UInt8[np.ndarray, "time size size 3"]

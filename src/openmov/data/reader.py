@@ -16,7 +16,6 @@ from torch import Tensor
 
 from openmov.config.schema import ViewsConfig
 from openmov.data.entries import Cost, Entry, FileEntries
-from openmov.data.features import StoredFeatures
 from openmov.data.pictures import FrameEmbedder, PictureSettings, ViewPictures
 from openmov.data.records import Record
 from openmov.data.segment import file_facts, span_within
@@ -24,7 +23,8 @@ from openmov.data.sound import SoundReader
 from openmov.errors import DecodeError
 from openmov.media.decode import PLAIN, Decoder, MediaInfo, cut_notes, picture_notes
 from openmov.media.sampling import View, ViewSettings, evaluation_views, training_view
-from openmov.modalities.cache import ArrayCache
+from openmov.store.cache import ArrayCache
+from openmov.store.features import StoredFeatures
 from openmov.types import Clip, Modality
 
 
@@ -240,7 +240,7 @@ class ClipReader:
         files: FileEntries,
     ) -> Clip:
         if stored is not None and self.features is not None:
-            self.features.require_same(record)
+            self.features.require_same(record.video_id, record.path)
         tensors, picture_faults = self._visual_inputs(record, views, files, with_video=stored is None)
         frozen = stored if stored is not None or self.embed_frames is None else tensors.pop(Modality.VIDEO, None)
         if sound is not None:

@@ -21,7 +21,7 @@ from openmov.data.packed import PackedEntries, PackedVideo
 from openmov.data.reader import ClipReader, Opened
 from openmov.data.shuffle import StreamOrder, stream_order
 from openmov.errors import StorageError
-from openmov.modalities.shards import Shards
+from openmov.store.pack import Pack
 from openmov.types import Clip, ClipBatch
 
 DEFAULT_BUFFER = 1000
@@ -50,7 +50,7 @@ class ShardStore:
 
     reader: ClipReader
     """Makes clips of entries."""
-    shards: Shards
+    pack: Pack
     """Where the entries are."""
     workers: int = 2
     """Threads that fetch, and as many that unpack."""
@@ -70,11 +70,11 @@ class ShardStore:
     def fetch(self, wanted: Sequence[tuple[PackedVideo, Sequence[str]]]) -> list[Mapping[str, bytes]]:
         """Of each video, the entries with these keys. Raises StorageError."""
         try:
-            found = self.shards.read([key for _, keys in wanted for key in keys])
+            found = self.pack.read([key for _, keys in wanted for key in keys])
         except KeyError as error:
             name = next(video.video_id for video, keys in wanted if error.args[0] in keys)
             what = f"hold not what the recipe asks of {name}"
-            raise StorageError(self.shards.place.where(""), what, "pack again with this recipe") from error
+            raise StorageError(self.pack.files.where(""), what, "pack again with this recipe") from error
         return [{key: found[key] for key in keys} for _, keys in wanted]
 
     def _fetch_tests(self, videos: Sequence[PackedVideo]) -> list[tuple[PackedVideo, Mapping[str, bytes]]]:
@@ -109,7 +109,7 @@ class ShardClips:
         return tuple(dict.fromkeys(self._in_hand.copy().values()))
 
     def _where(self, shard: int) -> str:
-        return self._store.shards.place.where(self._store.shards.names[shard])
+        return self._store.pack.files.where(self._store.pack.names[shard])
 
     def batch(self, indices: Sequence[int], epoch: int) -> ClipBatch:
         """The clips at these positions, fetched for this batch alone."""

@@ -30,7 +30,7 @@ from openmov.modalities.audio import (
     spec_augment,
     spectrogram,
 )
-from openmov.modalities.cache import ArrayCache
+from openmov.store.cache import ArrayCache
 
 _TOLERANCE = 1.05  # codecs pad: a nominal 10 s may last a little longer
 _TRAINING_SPANS = 4

@@ -6,10 +6,7 @@ Knows nothing of which classes are base or novel, and nothing of where the templ
 import hashlib
 import json
 from collections.abc import Sequence
-from typing import Protocol, runtime_checkable
 
-import numpy as np
-import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
@@ -18,51 +15,26 @@ from openmov.model.backbones.base import TextSide
 from openmov.types import ClassEmbeddings
 
 _VERSION = 1
-"""Raise it when the same names would give other vectors: old cache entries are then left alone."""
-
-
-@runtime_checkable
-class ArrayCache(Protocol):
-    """Arrays kept by key; an entry exists if and only if it is complete."""
-
-    def load(self, key: str) -> np.ndarray | None:
-        """The array, or None."""
-        ...
-
-    def store(self, key: str, array: np.ndarray) -> object:
-        """Keeps the array."""
-        ...
+"""Raise it when the same names would give other vectors: entries stored before are then left alone."""
 
 
 def embed_classes(
-    backbone: TextSide,
-    names: Sequence[str],
-    templates: Sequence[str],
-    cache: ArrayCache | None = None,
-    *,
-    unit: bool = True,
+    backbone: TextSide, names: Sequence[str], templates: Sequence[str], *, unit: bool = True
 ) -> ClassEmbeddings:
-    """Unit vectors of `names` under `templates` (each with a place `{}` for the name), through the cache if given.
+    """Unit vectors of `names` under `templates` (each with a place `{}` for the name).
 
     With `unit` False, the mean over templates of the text embeddings as they are: for towers that compare them so.
     Raises ValueError for templates without a place, BackboneError for words the backbone refuses.
     """
     if not templates or any("{}" not in template for template in templates):
         raise ValueError("every template needs a place {} for the class name, and there must be one")
-    key = cache_key(backbone, names, templates, unit=unit)
-    stored = cache.load(key) if cache is not None else None
-    if stored is not None and stored.shape == (len(names), backbone.dim):
-        return ClassEmbeddings(tuple(names), torch.from_numpy(np.ascontiguousarray(stored, dtype=np.float32)))
-    vectors = _mean_over_templates(backbone, names, templates, unit=unit)
-    if cache is not None:
-        cache.store(key, vectors.numpy())
-    return ClassEmbeddings(tuple(names), vectors)
+    return ClassEmbeddings(tuple(names), _mean_over_templates(backbone, names, templates, unit=unit))
 
 
-def cache_key(backbone: TextSide, names: Sequence[str], templates: Sequence[str], *, unit: bool = True) -> str:
-    """A hash of all that decides the vectors."""
+def text_identity(backbone: TextSide, templates: Sequence[str], *, unit: bool = True) -> str:
+    """A hash of all that decides the vectors, but for the names."""
     kind = "classes" if unit else "classes as they are"
-    facts = json.dumps([kind, _VERSION, backbone.identity, list(names), list(templates)], ensure_ascii=False)
+    facts = json.dumps([kind, _VERSION, backbone.identity, list(templates)], ensure_ascii=False)
     return hashlib.sha256(facts.encode()).hexdigest()
 
 

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from openmov.api.class_names import ClassNames
-from openmov.api.label_store import LabelStore
 from openmov.model.backbones import Backbone
+from openmov.store.class_vectors import ClassVectors
 from openmov.text.vocabulary import Vocabulary
 
 
@@ -37,9 +37,9 @@ def vocabulary(*names: str) -> Vocabulary:
 
 def test_only_what_no_run_before_has_embedded_is_embedded(tmp_path: Path) -> None:
     first, second, third = backbone(), backbone(), backbone()
-    one = ClassNames(first, store=LabelStore(tmp_path))(vocabulary("a", "b", "c"))
-    again = ClassNames(second, store=LabelStore(tmp_path))(vocabulary("a", "b", "c"))
-    more = ClassNames(third, store=LabelStore(tmp_path))(vocabulary("c", "d", "a"))
+    one = ClassNames(first, store=ClassVectors(tmp_path))(vocabulary("a", "b", "c"))
+    again = ClassNames(second, store=ClassVectors(tmp_path))(vocabulary("a", "b", "c"))
+    more = ClassNames(third, store=ClassVectors(tmp_path))(vocabulary("c", "d", "a"))
     assert (first.asked, second.asked, third.asked) == (["a", "b", "c"], [], ["d"])
     assert torch.equal(one.vectors, again.vectors)
     assert torch.equal(more.vectors[[2, 0]], one.vectors[[0, 2]])
@@ -49,22 +49,22 @@ def test_only_what_no_run_before_has_embedded_is_embedded(tmp_path: Path) -> Non
 
 def test_the_vectors_are_those_without_a_store(tmp_path: Path) -> None:
     names = vocabulary("a", "b", "c")
-    kept = ClassNames(backbone(), store=LabelStore(tmp_path))(names)
+    kept = ClassNames(backbone(), store=ClassVectors(tmp_path))(names)
     assert torch.equal(kept.vectors, ClassNames(backbone())(names).vectors)
 
 
 def test_an_interrupt_keeps_what_is_done(tmp_path: Path) -> None:
     names = [f"name {i}" for i in range(600)]
     with pytest.raises(KeyboardInterrupt):
-        ClassNames(backbone(refused="name 550"), store=LabelStore(tmp_path))(vocabulary(*names))
+        ClassNames(backbone(refused="name 550"), store=ClassVectors(tmp_path))(vocabulary(*names))
     after = backbone()
-    ClassNames(after, store=LabelStore(tmp_path))(vocabulary(*names))
+    ClassNames(after, store=ClassVectors(tmp_path))(vocabulary(*names))
     assert after.asked == names[512:]
 
 
 def test_many_threads_embed_a_vocabulary_once(tmp_path: Path) -> None:
     counting = backbone()
-    embed = ClassNames(counting, store=LabelStore(tmp_path))
+    embed = ClassNames(counting, store=ClassVectors(tmp_path))
     threads = [threading.Thread(target=embed, args=(vocabulary("a", "b"),)) for _ in range(8)]
     for thread in threads:
         thread.start()

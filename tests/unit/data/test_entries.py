@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from openmov.data.entries import Cost, FileChangedError, FileEntries, summed
-from openmov.modalities.cache import ArrayCache, content_hash
+from openmov.store.cache import ArrayCache, content_hash
 
 ONE = np.ones(8, np.uint8)
 
@@ -26,7 +26,7 @@ def cache(tmp_path: Path) -> ArrayCache:
 
 
 def stored(cache: ArrayCache) -> list[Path]:
-    return sorted(cache.folder.rglob("*.array"))
+    return sorted(cache.folder.rglob("*.safetensors"))
 
 
 def test_what_is_made_is_counted_and_what_is_there_is_not(cache: ArrayCache, path: Path) -> None:

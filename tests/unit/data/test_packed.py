@@ -34,8 +34,28 @@ def test_it_says_what_the_line_says() -> None:
 def test_a_line_that_lacks_something_is_found_when_the_list_is_read(missing: str) -> None:
     facts = json.loads(line())
     del facts[missing]
-    with pytest.raises(KeyError, match=missing):
+    with pytest.raises(ValueError, match=missing):
         PackedVideo.of_line(json.dumps(facts))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"shard": -1},
+        {"shard": "0"},
+        {"id": 7},
+        {"split": "holdout"},
+        {"start": "soon"},
+        {"end": float("nan")},
+        {"bytes": -1},
+        {"media": {**MEDIA, "video": {**VIDEO, "width": "wide", "rotation_degrees": 0, "codec": "h264"}}},
+        {"media": {**MEDIA, "video": VIDEO}},
+        {"media": {"duration_seconds": [[]], "video": None, "audio": None}},
+    ],
+)
+def test_a_line_of_a_stranger_is_not_believed(changes: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="validation error"):
+        PackedVideo.of_line(line(**changes))
 
 
 def test_little_is_held_beside_the_line() -> None:

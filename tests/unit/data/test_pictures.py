@@ -18,7 +18,7 @@ from openmov.errors import DecodeError
 from openmov.media.decode import PLAIN, Decoder, PlainDecoder, decoder
 from openmov.media.encode import write_clip
 from openmov.media.sampling import Crop, View
-from openmov.modalities.cache import ArrayCache
+from openmov.store.cache import ArrayCache
 from tiny_media import RATE_FPS, GreyEmbedder, block_over_texture, small_pictures
 
 WHOLE = Crop(0.0, 0.0, 1.0, 1.0)

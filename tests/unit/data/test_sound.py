@@ -16,7 +16,7 @@ from openmov.media.decode import AudioStream, MediaInfo, Waveform, decoder, read
 from openmov.media.encode import write_clip
 from openmov.media.sampling import Crop, View
 from openmov.modalities.audio import audio_image, crop_columns, spectrogram
-from openmov.modalities.cache import ArrayCache
+from openmov.store.cache import ArrayCache
 from tiny_media import RATE_FPS, RATE_HZ, SMALL_SOUND, numbered, tone
 
 LONGEST = 1.015

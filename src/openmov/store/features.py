@@ -1,43 +1,66 @@
 """Frozen embeddings of many videos in a few large files that are mapped into memory.
 
-    features.json    what they were made with, and how many there are
-    videos.json      ids and content hashes of the videos, in the order of the rows
-    train-0.bin ...  one file a seeded view: (videos, time, dim)
-    test.bin         all views of a test: (videos, views, time, dim)
-    train-0.crc ...  a checksum a row of each of them: (videos,)
+    features.json             what they were made with, and how many there are
+    videos.json               ids and content hashes of the videos, in the order of the rows
+    train-0.safetensors ...   one file a seeded view: `embeddings` (videos, time, dim), `checksums` (videos,)
+    test.safetensors          all views of a test: `embeddings` (videos, views, time, dim), `checksums`
 
 An epoch of training looks at one seed, so its rows lie in one file. Written whole or not at all; a folder that was made
 with another backbone, other views or another precision is refused, and so is one whose video has since become another
-file. Every row is compared with its checksum each time it is read: opening a folder looks at no row. Knows no network
-and opens no video.
+file. Every row is compared with its checksum each time it is read: opening a folder looks at no row. Numbers are of
+single precision or bfloat16; NumPy has none, and there the 16 bits are whole numbers. Knows no network and opens no
+video.
 """
 
 import functools
-import hashlib
 import json
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Literal
 
 import numpy as np
 import torch
-from jaxtyping import Float32, UInt32
+from jaxtyping import Float, Float32, UInt16, UInt32
+from torch import Tensor
 
-from openmov.data.records import Record
 from openmov.errors import FeaturesError
-from openmov.modalities.cache import content_hash
-from openmov.modalities.frozen import DTYPES, Precision, Stored, embeddings_of
 from openmov.runtime.atomic import atomic_folder, storage_errors
+from openmov.store.cache import content_hash
+from openmov.store.entry import digest_of, header_bytes
 
 FEATURES_FILE, VIDEOS_FILE = "features.json", "videos.json"
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
+Precision = Literal["fp32", "bf16"]
+Stored = Float32[np.ndarray, "... dim"] | UInt16[np.ndarray, "... dim"]
+BYTES: dict[Precision, int] = {"fp32": 4, "bf16": 2}
+"""Of one number."""
+_DTYPES: dict[Precision, tuple[str, np.dtype[Any]]] = {
+    "fp32": ("F32", np.dtype("<f4")),
+    "bf16": ("BF16", np.dtype("<u2")),
+}
 _ANEW = "make them anew with openmov prepare --features"
-_DIGEST_BYTES = 16
 _CHECKSUM = np.dtype("<u4")
+_HEADER_BYTES = 4096
+"""Kept free at the beginning of a file until the number of its rows is known."""
+_PARTS = ("train", "test")
 Checksums = UInt32[np.ndarray, "rows"]
+
+
+def stored_embeddings(embeddings: Float[Tensor, "... dim"], precision: Precision) -> Stored:
+    """What is written. To bfloat16 numbers are rounded to the nearest, at most one part in 256 away."""
+    if precision == "fp32":
+        return embeddings.float().numpy()
+    return embeddings.bfloat16().view(torch.int16).numpy().view(np.uint16)
+
+
+def embeddings_of(stored: Stored) -> Float32[Tensor, "... dim"]:
+    """What was written, in single precision; shares the memory of an array that is."""
+    if stored.dtype == np.float32:
+        return torch.from_numpy(stored)
+    return torch.from_numpy(stored.view(np.int16)).view(torch.bfloat16).float()
 
 
 @dataclass(frozen=True)
@@ -111,20 +134,20 @@ class StoredFeatures:
 
     def training(self, video_ids: Sequence[str], seed: int) -> Float32[torch.Tensor, "batch time dim"] | None:
         """One seeded view of each; None where one of them is not there. Raises FeaturesError naming a damaged row."""
-        return self._take(f"train-{seed}.bin", video_ids, training=True)
+        return self._take(f"train-{seed}.safetensors", video_ids, training=True)
 
     def test(self, video_ids: Sequence[str]) -> Float32[torch.Tensor, "batch views time dim"] | None:
         """All views of a test of each; None where one of them is not there. Raises FeaturesError likewise."""
-        return self._take("test.bin", video_ids, training=False)
+        return self._take(_TEST, video_ids, training=False)
 
     def holds(self, video_id: str, *, training: bool) -> bool:
         """Whether a video's views are there."""
         return video_id in self.rows[training]
 
-    def require_same(self, record: Record) -> None:
+    def require_same(self, video_id: str, path: Path) -> None:
         """Raises FeaturesError where the file is another than the one whose embeddings these are."""
-        if self.contents.get(record.video_id) != content_hash(record.path):
-            what = f"holds embeddings of another file than the {record.path} there is now"
+        if self.contents.get(video_id) != content_hash(path):
+            what = f"holds embeddings of another file than the {path} there is now"
             raise FeaturesError(self.folder, what, _ANEW)
 
     def _take(self, name: str, video_ids: Sequence[str], *, training: bool) -> Float32[torch.Tensor, "..."] | None:
@@ -148,21 +171,20 @@ def open_features(folder: Path, asked: FeatureFacts) -> StoredFeatures:
     facts.require(asked, folder)
     try:
         content = (folder / VIDEOS_FILE).read_bytes()
-        if _digest(content) != digest:
+        if digest_of(content) != digest:
             raise _damaged(folder / VIDEOS_FILE)
         videos = json.loads(content)
         rows = {part == "train": {one: row for row, (one, _) in enumerate(videos[part])} for part in _PARTS}
         contents = {one: content for part in _PARTS for one, content in videos[part]}
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise _damaged(folder / VIDEOS_FILE) from error
     if {part: len(rows[part == "train"]) for part in _PARTS} != counts:
         raise _damaged(folder / VIDEOS_FILE)
     arrays, checksums = {}, {}
     for part in _PARTS:
-        shape, kind = facts.shape(training=part == "train"), DTYPES[facts.precision]
+        shape = (counts[part], *facts.shape(training=part == "train"))
         for name in _files(facts, training=part == "train"):
-            arrays[name] = _mapped(folder / name, (counts[part], *shape), kind)
-            checksums[name] = _mapped(folder / _checksums_of(name), (counts[part],), _CHECKSUM)
+            arrays[name], checksums[name] = _mapped(folder / name, shape, facts.precision)
     return StoredFeatures(folder, facts, rows, contents, arrays, checksums)
 
 
@@ -176,21 +198,32 @@ class FeatureWriter:
 
     def __init__(self, facts: FeatureFacts, files: Mapping[str, BinaryIO]) -> None:
         self._facts, self._files = facts, files
+        self._checksums: dict[str, list[int]] = {name: [] for name in files}
         self.videos: dict[str, list[tuple[str, str]]] = {part: [] for part in _PARTS}
         """Id and content hash, by part, in the order of the rows."""
+        for file in files.values():
+            file.seek(_HEADER_BYTES)
 
     def add(self, video_id: str, content: str, views: Sequence[Stored], *, training: bool) -> None:
         """All seeded views of a training clip, or all views of a test."""
         names, one = _files(self._facts, training=training), (self._facts.num_frames, self._facts.dim)
         assert len(views) == (len(names) if training else self._facts.shape(training=False)[0])
-        assert all(view.shape == one and view.dtype == DTYPES[self._facts.precision] for view in views)
+        assert all(view.shape == one and view.dtype == _DTYPES[self._facts.precision][1] for view in views)
         rows = views if training else [np.stack(views)]
         for name, row in zip(names, rows, strict=True):
             row = np.ascontiguousarray(row)
             self._files[name].write(row.tobytes())
-            found = np.array(checksum(name, video_id, row), _CHECKSUM)
-            self._files[_checksums_of(name)].write(found.tobytes())
+            self._checksums[name].append(checksum(name, video_id, row))
         self.videos["train" if training else "test"].append((video_id, content))
+
+    def finish(self) -> None:
+        """Checksums, and what the headers say."""
+        for name, file in self._files.items():
+            found = np.array(self._checksums[name], _CHECKSUM)
+            file.write(found.tobytes())
+            file.seek(0)
+            shape = (len(found), *self._facts.shape(training=name != _TEST))
+            file.write(_header(shape, self._facts.precision))
 
 
 @contextmanager
@@ -198,31 +231,28 @@ def write_features(folder: Path, facts: FeatureFacts) -> Iterator[FeatureWriter]
     """Fills a folder anew: it appears whole when the block is done, in place of an older one. Raises StorageError."""
     with atomic_folder(folder) as made, storage_errors(folder):
         with ExitStack() as files:
-            data = [*_files(facts, training=True), *_files(facts, training=False)]
-            names = [*data, *map(_checksums_of, data)]
+            names = [*_files(facts, training=True), *_files(facts, training=False)]
             writer = FeatureWriter(facts, {name: files.enter_context((made / name).open("wb")) for name in names})
             yield writer
+            writer.finish()
         videos = json.dumps(writer.videos, ensure_ascii=False).encode()
         (made / VIDEOS_FILE).write_bytes(videos)
         counts = {part: len(writer.videos[part]) for part in _PARTS}
         header = {"format_version": FORMAT_VERSION, "facts": asdict(facts), "videos": counts}
-        header["videos_digest"] = _digest(videos)
+        header["videos_digest"] = digest_of(videos)
         (made / FEATURES_FILE).write_text(json.dumps(header, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-_PARTS = ("train", "test")
+_TEST = "test.safetensors"
 
 
 def _files(facts: FeatureFacts, *, training: bool) -> list[str]:
-    return [f"train-{seed}.bin" for seed in facts.seeds] if training else ["test.bin"]
+    return [f"train-{seed}.safetensors" for seed in facts.seeds] if training else [_TEST]
 
 
-def _checksums_of(name: str) -> str:
-    return str(Path(name).with_suffix(".crc"))
-
-
-def _digest(content: bytes) -> str:
-    return hashlib.blake2b(content, digest_size=_DIGEST_BYTES).hexdigest()
+def _header(shape: Sequence[int], precision: Precision) -> bytes:
+    tensors = [("embeddings", _DTYPES[precision][0], list(shape)), ("checksums", "U32", [shape[0]])]
+    return header_bytes({"precision": precision}, tensors, total_bytes=_HEADER_BYTES)
 
 
 def _read_facts(folder: Path) -> tuple[FeatureFacts, dict[str, int], str]:
@@ -238,21 +268,25 @@ def _read_facts(folder: Path) -> tuple[FeatureFacts, dict[str, int], str]:
         return facts, {part: int(header["videos"][part]) for part in _PARTS}, str(header["videos_digest"])
     except FileNotFoundError as error:
         raise FeaturesError(folder, "holds no stored embeddings", _ANEW) from error
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise _damaged(path) from error
 
 
-def _mapped(path: Path, shape: tuple[int, ...], kind: np.dtype[Any]) -> np.ndarray[Any, np.dtype[Any]]:
-    """A file of another size is not mapped: reading behind its end would end the process."""
-    expected = functools.reduce(int.__mul__, shape, kind.itemsize)
+def _mapped(path: Path, shape: tuple[int, ...], precision: Precision) -> tuple[Stored, Checksums]:
+    """Rows and checksums. A file of another size is not mapped: reading behind its end would end the process."""
+    kind, wanted = _DTYPES[precision][1], _header(shape, precision)
+    num_bytes = functools.reduce(int.__mul__, shape, kind.itemsize)
     try:
-        if path.stat().st_size != expected:
+        with path.open("rb") as file:
+            header = file.read(_HEADER_BYTES)
+        if header != wanted or path.stat().st_size != _HEADER_BYTES + num_bytes + shape[0] * _CHECKSUM.itemsize:
             raise FeaturesError(path, "is cut off, or of another folder", "copy the folder anew")
     except OSError as error:
         raise _damaged(path) from error
-    if not expected:
-        return np.empty(shape, kind)
-    return np.memmap(path, kind, "r", shape=shape)
+    if not shape[0]:
+        return np.empty(shape, kind), np.empty(0, _CHECKSUM)
+    rows = np.memmap(path, kind, "r", _HEADER_BYTES, shape)
+    return rows, np.memmap(path, _CHECKSUM, "r", _HEADER_BYTES + num_bytes, (shape[0],))
 
 
 def _damaged(path: Path) -> FeaturesError:

@@ -8,16 +8,24 @@ from typing import Any
 
 import numpy as np
 import pytest
+import safetensors.torch
 import torch
 from torch import Tensor
 
 from openmov.config.schema import ViewsConfig
-from openmov.data.features import FeatureFacts, StoredFeatures, open_features, write_features
 from openmov.data.records import Record
 from openmov.data.source import TrainingClips
 from openmov.errors import FeaturesError
-from openmov.modalities.cache import content_hash
-from openmov.modalities.frozen import Precision, embeddings_of, stored_embeddings
+from openmov.store.cache import content_hash
+from openmov.store.features import (
+    FeatureFacts,
+    Precision,
+    StoredFeatures,
+    embeddings_of,
+    open_features,
+    stored_embeddings,
+    write_features,
+)
 from openmov.types import Modality
 from tiny_media import GreyEmbedder, numbers_of, small_reader, write_numbered
 
@@ -70,8 +78,18 @@ def test_bf16_takes_half_the_disk_and_is_within_one_part_in_256(tmp_path: Path) 
     assert torch.equal(found[0], view(2).bfloat16().float())
     assert not torch.equal(found[0], view(2))
     assert ((found[0] - view(2)).abs() <= view(2).abs() / 256).all()
-    sizes = [(folder / "train-0.bin").stat().st_size for folder in (tmp_path / "half", written(tmp_path / "whole"))]
-    assert sizes == [2 * 4 * 6 * 2, 2 * 4 * 6 * 4]
+    folders = (tmp_path / "half", written(tmp_path / "whole"))
+    sizes = [(folder / "train-0.safetensors").stat().st_size - HEADER for folder in folders]
+    assert sizes == [2 * (4 * 6 * 2 + 4), 2 * (4 * 6 * 4 + 4)]
+
+
+def test_the_library_of_safetensors_reads_them(tmp_path: Path) -> None:
+    for precision, kind in (("fp32", torch.float32), ("bf16", torch.bfloat16)):
+        folder = written(tmp_path / precision, precision)  # type: ignore[arg-type]
+        found = safetensors.torch.load_file(folder / "train-1.safetensors")
+        assert found["embeddings"].dtype == kind
+        assert torch.equal(found["embeddings"], torch.stack([view(1), view(3)]).to(kind))
+        assert found["checksums"].shape == (2,)
 
 
 def test_stored_numbers_are_what_torch_rounds_to() -> None:
@@ -110,13 +128,13 @@ def test_a_moved_backbone_and_fewer_views_are_the_same(tmp_path: Path) -> None:
 
 
 def cut(folder: Path) -> None:
-    path = folder / "train-1.bin"
+    path = folder / "train-1.safetensors"
     path.write_bytes(path.read_bytes()[:-1])
 
 
 def newer(folder: Path) -> None:
     header = json.loads((folder / "features.json").read_text())
-    (folder / "features.json").write_text(json.dumps({**header, "format_version": 3}))
+    (folder / "features.json").write_text(json.dumps({**header, "format_version": 4}))
 
 
 def shorter_list(folder: Path) -> None:
@@ -126,12 +144,13 @@ def shorter_list(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("harm", "said"),
     [
-        (cut, r"train-1\.bin: is cut off"),
-        (newer, "format version 3, and this openmov reads 2"),
+        (cut, r"train-1\.safetensors: is cut off"),
+        (newer, "format version 4, and this openmov reads 3"),
         (shorter_list, r"videos\.json: is missing or damaged"),
         (lambda folder: flip(folder / "videos.json", 4), r"videos\.json: is missing or damaged"),
-        (lambda folder: (folder / "test.crc").write_bytes(b""), r"test\.crc: is cut off"),
-        (lambda folder: (folder / "test.bin").unlink(), r"test\.bin: is missing or damaged"),
+        (lambda folder: (folder / "test.safetensors").write_bytes(b""), r"test\.safetensors: is cut off"),
+        (lambda folder: flip(folder / "train-0.safetensors", 60), r"train-0\.safetensors: is cut off, or of another"),
+        (lambda folder: (folder / "test.safetensors").unlink(), r"test\.safetensors: is missing or damaged"),
         (lambda folder: (folder / "features.json").write_text("{}"), "damaged"),
         (lambda folder: (folder / "features.json").unlink(), "holds no stored embeddings; make them anew"),
     ],
@@ -150,13 +169,16 @@ def flip(path: Path, place: int) -> None:
     path.write_bytes(content)
 
 
+HEADER = 4096
+
+
 def swap_rows(folder: Path) -> None:
     """The views of a and b change places, and nothing is damaged otherwise."""
-    for name in ("train-0.bin", "train-0.crc"):
-        path = folder / name
-        content = path.read_bytes()
-        half = len(content) // 2
-        path.write_bytes(content[half:] + content[:half])
+    path = folder / "train-0.safetensors"
+    content = path.read_bytes()
+    header, rows, sums = content[:HEADER], content[HEADER:-8], content[-8:]
+    half = len(rows) // 2
+    path.write_bytes(header + rows[half:] + rows[:half] + sums[4:] + sums[:4])
 
 
 ROW_BYTES = 4 * 6 * 4
@@ -165,11 +187,11 @@ ROW_BYTES = 4 * 6 * 4
 @pytest.mark.parametrize("place", [0, ROW_BYTES - 1, ROW_BYTES, 2 * ROW_BYTES - 1])
 def test_a_flipped_bit_is_found_when_its_row_is_read_and_named(tmp_path: Path, place: int) -> None:
     folder = written(tmp_path / "features")
-    flip(folder / "train-0.bin", place)
+    flip(folder / "train-0.safetensors", HEADER + place)
     features, harmed = open_features(folder, FACTS), "ab"[place // ROW_BYTES]
     assert features.training(["a", "b"], 1) is not None
     assert features.training([{"a": "b", "b": "a"}[harmed]], 0) is not None
-    with pytest.raises(FeaturesError, match=rf"train-0\.bin: holds other bytes for {harmed} than were written; copy"):
+    with pytest.raises(FeaturesError, match=rf"train-0.*: holds other bytes for {harmed} than were written; copy"):
         features.training(["a", "b"], 0)
 
 
@@ -177,14 +199,10 @@ def test_a_flipped_bit_is_found_when_its_row_is_read_and_named(tmp_path: Path, p
     "harm",
     [
         swap_rows,
-        lambda folder: flip(folder / "train-0.crc", 2),
-        lambda folder: (folder / "train-0.bin").write_bytes((folder / "train-1.bin").read_bytes()),
-        lambda folder: (
-            (folder / "train-0.bin").write_bytes((folder / "train-1.bin").read_bytes()),
-            (folder / "train-0.crc").write_bytes((folder / "train-1.crc").read_bytes()),
-        ),
+        lambda folder: flip(folder / "train-0.safetensors", -6),
+        lambda folder: (folder / "train-0.safetensors").write_bytes((folder / "train-1.safetensors").read_bytes()),
     ],
-    ids=["rows in each other's place", "a checksum", "another seed's views", "and their checksums"],
+    ids=["rows in each other's place", "a checksum", "another seed's views"],
 )
 def test_rows_that_are_not_those_of_their_video_and_view_are_refused(
     tmp_path: Path, harm: Callable[[Path], object]
@@ -197,8 +215,8 @@ def test_rows_that_are_not_those_of_their_video_and_view_are_refused(
 
 def test_a_damaged_view_of_a_test_is_found(tmp_path: Path) -> None:
     folder = written(tmp_path / "features")
-    flip(folder / "test.bin", 2 * ROW_BYTES - 1)
-    with pytest.raises(FeaturesError, match=r"test\.bin: holds other bytes for c"):
+    flip(folder / "test.safetensors", HEADER + 2 * ROW_BYTES - 1)
+    with pytest.raises(FeaturesError, match=r"test\.safetensors: holds other bytes for c"):
         open_features(folder, FACTS).test(["c"])
 
 

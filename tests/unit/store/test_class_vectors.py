@@ -6,22 +6,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from openmov.api.cache_folder import entries_of
-from openmov.api.label_store import LabelStore
+from openmov.store.class_vectors import ClassVectors
+from openmov.store.usage import entries_of
 
 GROUP, OTHER = "a" * 64, "b" * 64
 RANDOM = np.random.default_rng(0)
 VECTORS = dict(zip("abcdef", RANDOM.standard_normal((6, 5)).astype(np.float32), strict=True))
 
 
-def kept(folder: Path, *lists: str, limit_bytes: int = 1 << 20) -> LabelStore:
-    store = LabelStore(folder, limit_bytes)
+def kept(folder: Path, *lists: str, limit_bytes: int = 1 << 20) -> ClassVectors:
+    store = ClassVectors(folder, limit_bytes)
     for names in lists:
         store.keep(GROUP, names, np.stack([VECTORS[name] for name in names]))
     return store
 
 
-def known(store: LabelStore, names: str, group: str = GROUP) -> str:
+def known(store: ClassVectors, names: str, group: str = GROUP) -> str:
     """The names that are found; their vectors are checked, and that nothing stands where none is."""
     vectors, found = store.find(group, names, 5)
     for name, vector, is_found in zip(names, vectors, found, strict=True):
@@ -30,7 +30,7 @@ def known(store: LabelStore, names: str, group: str = GROUP) -> str:
 
 
 def test_what_was_kept_is_found_bit_for_bit(tmp_path: Path) -> None:
-    assert known(LabelStore(tmp_path), "abc") == ""
+    assert known(ClassVectors(tmp_path), "abc") == ""
     assert known(kept(tmp_path, "abc"), "abc") == "abc"
 
 
@@ -59,7 +59,7 @@ def test_a_damaged_entry_is_no_entry(tmp_path: Path) -> None:
 
 def test_the_entry_used_longest_ago_goes_first(tmp_path: Path) -> None:
     size = entries_of(kept(tmp_path / "one", "ab").folder)[0].size_bytes
-    store = LabelStore(tmp_path, 2 * size)
+    store = ClassVectors(tmp_path, 2 * size)
     for used, names in enumerate(("ab", "cd")):
         store.keep(GROUP, names, np.stack([VECTORS[name] for name in names]))
         for entry in entries_of(store.folder):
@@ -76,5 +76,5 @@ def test_the_newest_stays_though_it_is_larger_than_the_limit(tmp_path: Path) -> 
 
 def test_a_folder_that_cannot_be_written_is_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "labels").write_text("in the way")
-    LabelStore(tmp_path).keep(GROUP, "a", VECTORS["a"][None])
+    ClassVectors(tmp_path).keep(GROUP, "a", VECTORS["a"][None])
     assert "class names are embedded anew next time" in caplog.text
