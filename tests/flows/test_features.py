@@ -100,7 +100,7 @@ class TestSameLosses:
     def test_bf16_stays_within_the_tolerance(self, tiny_world: TinyWorld, features: Path, tmp_path: Path) -> None:
         half = gathered(tiny_world, tmp_path / "bf16", "views.features=bf16")
         sizes = [(folder / "train-0.safetensors").stat().st_size for folder in (half, features)]
-        assert sizes[1] > 1.5 * sizes[0]
+        assert 1.4 * sizes[0] < sizes[1] < 2 * sizes[0]  # each with its header and checksums
         recipe = change_recipe(load_recipe(tiny_world.recipe), VIDEO_ONLY)
         rounded = change_recipe(recipe, ["views.features=bf16"])
         exact = trained(wire(recipe, None, features), tiny_world, tmp_path / "exact")
@@ -143,7 +143,7 @@ class TestRefused:
     ) -> None:
         damaged = Path(shutil.copytree(features, tmp_path / "damaged"))
         content = bytearray((damaged / "train-0.safetensors").read_bytes())
-        content[0] ^= 1  # of a base class: those of novel ones are never read
+        content[4096] ^= 1  # behind the header, of a base class: those of novel ones are never read
         (damaged / "train-0.safetensors").write_bytes(content)
         assert run([*tiny_world.train(tmp_path / "run", *settings(*VIDEO_ONLY)), "--features", str(damaged)]) == 2
         line = capsys.readouterr().err.splitlines()[-1]

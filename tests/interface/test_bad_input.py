@@ -407,7 +407,7 @@ class TestNoSpaceLeft:
             lambda p: ["split", str(p.file("names.txt", "a\nb\nc\n")), "--out", str(p.out), "--base", "2"],
             lambda p: ["compare", str(p.run), str(shutil.copytree(p.run, p.folder / "b")), "--out", str(p.out)],
             lambda p: ["shapesav", "write", str(p.out), "--train", "1", "--workers", "1"],
-            lambda p: ["prepare", *p.train()[1:5], "--cache", str(p.out), "--workers", "1"],
+            lambda p: ["prepare", *p.train()[1:5], "--cache", str(p.out), "--engine", "threads"],
         ],
         ids=["train", "train again", "split", "compare", "shapesav", "prepare"],
     )

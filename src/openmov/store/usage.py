@@ -24,7 +24,8 @@ from openmov.store.entry import SUFFIX
 
 LABELS = "labels"
 """The folder of class vectors within the cache folder."""
-KINDS = (LABELS, "videos", "older")
+VIDEOS, _OLDER = "videos", "older"
+KINDS = (LABELS, VIDEOS, _OLDER)
 
 _OLDER_SUFFIX = ".array"
 _ABANDONED_SECONDS = 3600.0
@@ -60,8 +61,9 @@ class KindOfCache:
 
 
 def show_caches(folder: Path) -> tuple[KindOfCache, ...]:
-    """Every kind, whether there is anything of it or not."""
-    return tuple(_described(kind, folder) for kind in KINDS)
+    """Every kind, whether there is anything of it or not; older entries where there are any."""
+    found = (_counted(kind, folder, _entries(kind, folder)) for kind in KINDS)
+    return tuple(one for one in found if one.kind != _OLDER or one.num_entries)
 
 
 def clear_caches(folder: Path, kind: str | None = None, keep_bytes: int = 0) -> tuple[KindOfCache, ...]:
@@ -75,7 +77,8 @@ def clear_caches(folder: Path, kind: str | None = None, keep_bytes: int = 0) -> 
     gone = []
     for one in KINDS if kind is None else (kind,):
         removed = trim(_entries(one, folder), keep_bytes)
-        gone.append(_counted(one, folder, removed))
+        if removed or one in (kind, LABELS, VIDEOS):
+            gone.append(_counted(one, folder, removed))
     remove(abandoned_of(folder))
     return tuple(gone)
 
@@ -124,10 +127,6 @@ def remove(entries: Iterable[CacheEntry]) -> None:
             entry.path.unlink()
 
 
-def _described(kind: str, folder: Path) -> KindOfCache:
-    return _counted(kind, folder, _entries(kind, folder))
-
-
 def _counted(kind: str, folder: Path, entries: list[CacheEntry]) -> KindOfCache:
     where = folder / LABELS if kind == LABELS else folder
     return KindOfCache(kind, where, len(entries), sum(entry.size_bytes for entry in entries))
@@ -137,7 +136,7 @@ def _entries(kind: str, folder: Path) -> list[CacheEntry]:
     labels = folder / LABELS
     if kind == LABELS:
         return entries_of(labels)
-    if kind == "older":
+    if kind == _OLDER:
         return [entry for entry in _files(folder, _OLDER_SUFFIX) if _is_entry(entry.path)]
     return [entry for entry in entries_of(folder) if labels not in entry.path.parents]
 
