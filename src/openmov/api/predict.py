@@ -25,6 +25,7 @@ from openmov.model.backbones.auto import AUTO, choose_backbone
 from openmov.model.backbones.base import ClipBackbone, HearingBackbone
 from openmov.prediction.base_novel import NovelPath
 from openmov.runtime.cache_folder import default_cache_folder
+from openmov.store.class_vectors import ClassVectors
 from openmov.types import Modality
 
 _WITHOUT_RUN = "standard"
