@@ -215,6 +215,8 @@ def _facts(
         "preprocessing": {
             "mean": list(backbone.mean),
             "std": list(backbone.std),
+            "resize": backbone.preprocessing.resize,
+            "interpolation": backbone.preprocessing.interpolation,
             "video": recipe.video.model_dump(mode="json"),
             "flow": recipe.flow.model_dump(mode="json"),
             "audio": recipe.audio.model_dump(mode="json"),

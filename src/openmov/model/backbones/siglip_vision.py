@@ -35,9 +35,10 @@ class AttentionPool(nn.Module):
         self.mlp = head.mlp
 
     def forward(self, tokens: Float[Tensor, "batch tokens channels"]) -> Float[Tensor, "batch channels"]:
-        weights, biases = self.attention.in_proj_weight.chunk(3), self.attention.in_proj_bias.chunk(3)
-        sources = (self.probe.repeat(len(tokens), 1, 1), tokens, tokens)
-        projected = [F.linear(x, weight, bias) for x, weight, bias in zip(sources, weights, biases, strict=True)]
+        weight, bias, width = self.attention.in_proj_weight, self.attention.in_proj_bias, tokens.shape[-1]
+        parts = [slice(place * width, (place + 1) * width) for place in range(3)]
+        sources = (self.probe.repeat(tokens.shape[0], 1, 1), tokens, tokens)
+        projected = [F.linear(x, weight[part], bias[part]) for x, part in zip(sources, parts, strict=True)]
         heads = (self.attention.num_heads, -1)
         query, key, value = (x.view(*x.shape[:2], *heads).transpose(1, 2) for x in projected)
         attended = F.scaled_dot_product_attention(query, key, value).transpose(1, 2).flatten(2)
