@@ -1,6 +1,6 @@
 """CLIP's tokenizer as its authors describe it (openai/CLIP, simple_tokenizer.py; open_clip copies it), for comparison.
 
-    clean, lower case -> words -> bytes as letters, the last one with </w> -> merge the most frequent pair, again and again
+    clean, lower case -> words -> bytes as letters, the last with </w> -> merge the most frequent pair, again and again
 
 The vocabulary is the file that the wheel of open-clip-torch carries: `make setup-dev` fetches the wheel, and it is read
 as a file. The one step left out is ftfy's repair of broken text, which tests/openclip looks at.
@@ -12,6 +12,7 @@ import sys
 import unicodedata
 import zipfile
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -64,7 +65,7 @@ class SimpleTokenizer:
 
     def _merged(self, parts: list[str]) -> list[str]:
         while len(parts) > 1:
-            pairs = list(zip(parts, parts[1:], strict=False))
+            pairs = list(pairwise(parts))
             best = min(pairs, key=lambda pair: self._ranks.get(pair, len(self._ranks)))
             if best not in self._ranks:
                 break

@@ -9,6 +9,7 @@ import pytest
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # before anything imports the hub
 
 from openmov.cli import run
+from small_shapesav import SmallShapesAV, make_small_shapesav
 from tiny_world import TinyWorld, make_tiny_world
 
 
@@ -34,6 +35,12 @@ def media_dir() -> Path:
 def tiny_world(tmp_path_factory: pytest.TempPathFactory) -> TinyWorld:
     """A few clips, a random CLIP and a recipe; read it, and write elsewhere."""
     return make_tiny_world(tmp_path_factory.mktemp("world"))
+
+
+@pytest.fixture(scope="session")
+def shapesav(tmp_path_factory: pytest.TempPathFactory) -> SmallShapesAV:
+    """A few classes of ShapesAV; read it, and write elsewhere."""
+    return make_small_shapesav(tmp_path_factory.mktemp("shapesav"))
 
 
 @pytest.fixture(scope="session")

@@ -8,11 +8,11 @@ import pytest
 
 import openmov
 from extending import a_data_set, a_fusion, a_method
-from extending.conftest import OVERRIDES, SmallShapesAV
 from openmov import DATASETS, FUSIONS, METHODS, RecipeError, Registry, registry
 from openmov.cli import run
 from openmov.media.encode import write_clip
 from openmov.runtime.checkpoint import load_checkpoint
+from small_shapesav import OVERRIDES, SmallShapesAV
 
 HERE = Path(__file__).parent
 

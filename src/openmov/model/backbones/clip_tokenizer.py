@@ -10,7 +10,6 @@ entities, text decoded wrongly): these are taken as they stand, as transformers 
 """
 
 import gzip
-import json
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -23,6 +22,7 @@ from transformers import PreTrainedTokenizerFast
 
 from openmov.errors import BackboneError
 from openmov.model.backbones.contents import FETCH_AGAIN, read_json
+from openmov.model.backbones.pretrained import load_tokenizer_json
 
 START, END = "<|startoftext|>", "<|endoftext|>"
 _WORDS = r"<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
@@ -35,20 +35,21 @@ def load_clip_tokenizer(name: str, folder: Path) -> Any:
 
     It pads on the right. Raises BackboneError for files that are damaged.
     """
-    try:
-        if (folder / "tokenizer.json").is_file():
-            tokenizer = PreTrainedTokenizerFast.from_pretrained(folder, local_files_only=True)
-        elif (folder / "vocab.json").is_file() and (folder / "merges.txt").is_file():
-            tokenizer = clip_tokenizer(read_json(name, folder / "vocab.json"), _merges(folder / "merges.txt"))
-        else:
-            tokenizer = clip_tokenizer(openai_vocabulary(), openai_merges())
-    except (OSError, ValueError, json.JSONDecodeError) as error:
-        raise BackboneError(name, "its tokenizer cannot be loaded", FETCH_AGAIN) from error
-    tokenizer.padding_side = "right"
+    has_json = (folder / "tokenizer.json").is_file()
+    tokenizer = load_tokenizer_json(name, folder) if has_json else _of_merges(name, folder)
     for kind, token in (("bos", START), ("eos", END), ("pad", END)):
         if getattr(tokenizer, f"{kind}_token") is None and token in tokenizer.get_vocab():
             setattr(tokenizer, f"{kind}_token", token)  # tokenizer.json alone does not say which token is which
     return tokenizer
+
+
+def _of_merges(name: str, folder: Path) -> Any:
+    try:
+        if (folder / "vocab.json").is_file() and (folder / "merges.txt").is_file():
+            return clip_tokenizer(read_json(name, folder / "vocab.json"), _merges(folder / "merges.txt"))
+    except (OSError, ValueError, KeyError) as error:
+        raise BackboneError(name, "its tokenizer cannot be loaded", FETCH_AGAIN) from error
+    return clip_tokenizer(openai_vocabulary(), openai_merges())
 
 
 def clip_tokenizer(vocabulary: dict[str, int], merges: Merges) -> PreTrainedTokenizerFast:
@@ -72,7 +73,13 @@ def clip_tokenizer(vocabulary: dict[str, int], merges: Merges) -> PreTrainedToke
     special = [(token, vocabulary[token]) for token in (START, END)]
     tokenizer.post_processor = TemplateProcessing(single=f"{START} $A {END}", special_tokens=special)
     return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, bos_token=START, eos_token=END, pad_token=END, unk_token=END, model_max_length=77
+        tokenizer_object=tokenizer,
+        bos_token=START,
+        eos_token=END,
+        pad_token=END,
+        unk_token=END,
+        model_max_length=77,
+        padding_side="right",
     )
 
 

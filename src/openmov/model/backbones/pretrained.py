@@ -9,13 +9,17 @@ from typing import Any
 
 import torch
 from jaxtyping import Int
+from tokenizers import Tokenizer
 from torch import Tensor
-from transformers import AutoTokenizer
+from transformers import AutoTokenizer, PreTrainedTokenizerFast
 from transformers.utils import logging
 
 from openmov.errors import BackboneError, CheckpointError
 from openmov.model.backbones.contents import FETCH_AGAIN, ModelContents
 from openmov.runtime.checkpoint import load_tensors
+
+_TOKENIZER_ERRORS = (OSError, ValueError, KeyError, TypeError)
+"""What transformers lets through of files that are not what they should be."""
 
 
 def load_model(name: str, contents: ModelContents, model_class: Any) -> Any:
@@ -65,19 +69,43 @@ def fill_model(name: str, model_class: Any, config: Any, state: Mapping[str, Ten
 
 
 def load_tokenizer(name: str, folder: Path) -> Any:
-    """The tokenizer in a folder, padding on the right. Raises BackboneError."""
+    """The tokenizer in a folder as transformers reads it for this kind of model, padding on the right.
+
+    Raises BackboneError.
+    """
+    _refuse_damaged_tokenizer(name, folder)
     with quiet():
         try:
             tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
         except ImportError as error:
             what = "its tokenizer is a SentencePiece file, and the packages that read it are not installed"
             raise BackboneError(name, what, "pip install openmov[sentencepiece]") from error
-        except (OSError, ValueError) as error:
+        except _TOKENIZER_ERRORS as error:
             raise BackboneError(name, "its tokenizer cannot be loaded", FETCH_AGAIN) from error
     tokenizer.padding_side = "right"
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     return tokenizer
+
+
+def load_tokenizer_json(name: str, folder: Path) -> Any:
+    """tokenizer.json of a folder just as it stands, padding on the right. Raises BackboneError."""
+    _refuse_damaged_tokenizer(name, folder)
+    with quiet():
+        try:
+            tokenizer = PreTrainedTokenizerFast.from_pretrained(folder, local_files_only=True)
+        except _TOKENIZER_ERRORS as error:
+            raise BackboneError(name, "its tokenizer cannot be loaded", FETCH_AGAIN) from error
+    tokenizer.padding_side = "right"
+    return tokenizer
+
+
+def _refuse_damaged_tokenizer(name: str, folder: Path) -> None:
+    if (folder / "tokenizer.json").is_file():
+        try:
+            Tokenizer.from_file(str(folder / "tokenizer.json"))
+        except Exception as error:  # tokenizers raises nothing narrower
+            raise BackboneError(name, "its tokenizer cannot be loaded", FETCH_AGAIN) from error
 
 
 def refuse_ids_beyond(name: str, tokens: Int[Tensor, "sentences tokens"], vocabulary: int) -> None:

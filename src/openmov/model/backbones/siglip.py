@@ -21,14 +21,20 @@ import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
-from transformers import PreTrainedTokenizerFast, Siglip2Model, SiglipModel
+from transformers import Siglip2Model, SiglipModel
 
 from openmov.errors import BackboneError
 from openmov.model.backbones.base import ImageEncoder
 from openmov.model.backbones.contents import FETCH_AGAIN, ModelContents, read_contents
 from openmov.model.backbones.folder import resolve_folder
 from openmov.model.backbones.preprocessing import Preprocessing, folder_identity, read_preprocessing
-from openmov.model.backbones.pretrained import load_model, load_tokenizer, quiet, refuse_ids_beyond, shortened
+from openmov.model.backbones.pretrained import (
+    load_model,
+    load_tokenizer,
+    load_tokenizer_json,
+    refuse_ids_beyond,
+    shortened,
+)
 from openmov.model.backbones.siglip_vision import SigLIPImageEncoder
 from openmov.model.backbones.source import ModelSource
 
@@ -205,11 +211,7 @@ def _load_tokenizer(name: str, folder: Path) -> Any:
     if not (folder / "tokenizer.json").is_file():
         tokenizer = load_tokenizer(name, folder)
     else:
-        with quiet():
-            try:
-                tokenizer = PreTrainedTokenizerFast.from_pretrained(folder, local_files_only=True)
-            except (OSError, ValueError) as error:
-                raise BackboneError(name, "its tokenizer cannot be loaded", FETCH_AGAIN) from error
+        tokenizer = load_tokenizer_json(name, folder)
     if tokenizer.pad_token_id is None:
         raise BackboneError(name, "its tokenizer names no padding", "put the model's own tokenizer_config.json there")
     return tokenizer

@@ -1,11 +1,9 @@
-"""A small ShapesAV: a few classes of its motions, as an extension would first be tried on."""
+"""A small ShapesAV: a few classes of its motions, as something new would first be tried on."""
 
 import csv
 import json
 from dataclasses import dataclass
 from pathlib import Path
-
-import pytest
 
 from openmov.data.shapesav.pool import PoolSize, write_world
 
@@ -18,6 +16,7 @@ OVERRIDES = (
     "training.batch_size=4",
     "training.keep_epochs=false",
 )
+"""A training of seconds."""
 
 
 @dataclass(frozen=True)
@@ -43,10 +42,9 @@ class SmallShapesAV:
         return self.root / "cache"
 
 
-@pytest.fixture(scope="session")
-def shapesav(tmp_path_factory: pytest.TempPathFactory) -> SmallShapesAV:
-    """Read it, and write elsewhere."""
-    world = SmallShapesAV(tmp_path_factory.mktemp("shapesav"))
+def make_small_shapesav(root: Path) -> SmallShapesAV:
+    """Writes everything into a folder."""
+    world = SmallShapesAV(root)
     write_world(world.root, PoolSize(1, 1, 1), 2026, workers=2, shown=False)
     names = json.loads((world.root / "vocabulary-motion.json").read_text())
     few = {role: [name for name in names[role] if name.split()[1] in SHAPES] for role in ("base", "novel")}
