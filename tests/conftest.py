@@ -3,14 +3,20 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # before anything imports the hub
 
+from hub.client import point
+from hub.server import Hub, serving
 from openmov.cli import run
 from small_shapesav import SmallShapesAV, make_small_shapesav
 from tiny_world import TinyWorld, make_tiny_world
+
+if TYPE_CHECKING:
+    from hub.repositories import Repositories
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -49,3 +55,19 @@ def tiny_run(tiny_world: TinyWorld, tmp_path_factory: pytest.TempPathFactory) ->
     out = tmp_path_factory.mktemp("runs") / "mov"
     assert run(tiny_world.train(out, "--calibrate")) == 0
     return out
+
+
+@pytest.fixture(scope="session")
+def published(tmp_path_factory: pytest.TempPathFactory) -> "Repositories":
+    """Models as they are published, by name; read them only."""
+    from hub.repositories import Repositories  # seconds: it brings transformers
+
+    return Repositories(tmp_path_factory.mktemp("published"))
+
+
+@pytest.fixture
+def hub(published: "Repositories", tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
+    """A double of the Hugging Face hub that everything in this process asks, with an empty cache."""
+    with serving(published) as running:
+        point(monkeypatch, running, tmp_path / "hf")
+        yield running

@@ -20,8 +20,8 @@ from openmov.config.load import change_recipe, load_recipe
 from openmov.config.presets import preset_overrides
 from openmov.config.schema import Recipe
 from openmov.errors import DecodeError, RecipeError
-from openmov.model.backbones import Backbone, load_sound_tower
-from openmov.model.backbones.auto import AUTO, choose_backbone
+from openmov.model.backbones import Backbone, load_default, load_sound_tower
+from openmov.model.backbones.auto import AUTO
 from openmov.model.backbones.base import ClipBackbone, HearingBackbone
 from openmov.prediction.base_novel import NovelPath
 from openmov.runtime.cache_folder import default_cache_folder
@@ -50,7 +50,7 @@ def predict(
 
     `paths`: one or several files, folders or patterns. `labels`: names, or text as on the command line (`"a, b"`, or a
     text file); or `vocabulary`: a data set's, such as "kinetics400". `prompts`: a template set or file. `backbone`: a
-    hub name, a local folder, `conse`, or None for `choose_backbone`; with a run, where the run's backbone lies now.
+    hub name, a local folder, `conse`, or None for what `auto` chooses; with a run, where the run's backbone lies now.
     `safetensors_only`: refuse a backbone that is published as a pickle. `sound`: a CLAP or PE-AV that hears beside it.
     Raises VocabularyError, BackboneError, RunFolderError, CheckpointError.
     """
@@ -146,17 +146,22 @@ def wiring_without_run(choices: Choices) -> Wiring:
     streams = _streams(choices.modalities)
     method = f"{streams[0]}_only" if len(streams) == 1 else "mov"
     chosen = [
-        f"backbone.name={json.dumps(_backbone(choices) or choose_backbone())}",
         f"backbone.revision={json.dumps(choices.revision)}",
         f"backbone.safetensors_only={json.dumps(choices.safetensors_only)}",
         f"backbone.sound={json.dumps(choices.sound)}",
         f"model.method={method}",
         f"model.modalities={json.dumps(streams)}",
     ]
+    named = _backbone(choices)
+    if named is not None:
+        chosen.append(f"backbone.name={json.dumps(named)}")
     recipe = load_recipe("kinetics700", [*chosen, *_looks(choices), *choices.overrides])
-    asked = recipe.backbone
+    asked, loaded = recipe.backbone, None
     _refuse_unheard(asked.sound, choices.modalities, streams)
-    wiring = wire(recipe, None).computing(choices.device, choices.dtype)
+    if named is None and choices.revision is None and not _overridden("backbone.name", choices.overrides):
+        loaded = load_default(safetensors_only=asked.safetensors_only)
+        recipe = change_recipe(recipe, [f"backbone.name={json.dumps(loaded.name)}"])
+    wiring = wire(recipe, None, backbone=loaded).computing(choices.device, choices.dtype)
     backbone, sound = wiring.backbone, None
     if choices.dtype == "bf16" and isinstance(backbone, ClipBackbone):
         raise RecipeError("--dtype", f"{backbone.name} embeds clips in fp32 alone", "leave it out")
@@ -230,9 +235,13 @@ def _as_trained(recipe: Recipe, backbone: Backbone, overrides: Sequence[str]) ->
     return change_recipe(recipe, [f"{field}={value}" for field, value in wanted.items() if field not in given])
 
 
+def _overridden(field: str, overrides: Sequence[str]) -> bool:
+    return any(text.partition("=")[0].strip() == field for text in overrides)
+
+
 def _at_size(recipe: Recipe, image_size: int, overrides: Sequence[str]) -> Recipe:
     """Crops of the size the backbone was pretrained at, unless an override chooses a size."""
-    chosen = any(text.strip().startswith(("video.crop_size", "video.short_side")) for text in overrides)
+    chosen = any(_overridden(f"video.{field}", overrides) for field in ("crop_size", "short_side"))
     if chosen or image_size == recipe.video.crop_size:
         return recipe
     sizes = (f"video.short_side={round(image_size * _SHORT_SIDE_PER_CROP)}", f"video.crop_size={image_size}")

@@ -210,13 +210,16 @@ class Wiring:
         return ClassNames(text_side, self.labels or whole, exact=self.labels is None, unit=unit)
 
 
-def wire(recipe: Recipe, cache_folder: Path | None, features: Path | None = None) -> Wiring:
-    """Loads what the recipe names, and opens a folder of stored features where one is given.
+def wire(
+    recipe: Recipe, cache_folder: Path | None, features: Path | None = None, *, backbone: Backbone | None = None
+) -> Wiring:
+    """Loads what the recipe names (unless it is loaded: `backbone`), and opens a folder of stored features where one is
+    given.
 
     Raises BackboneError, StorageError, FeaturesError where the features were made for another recipe.
     """
     cache = None if cache_folder is None else ArrayCache(cache_folder)
-    backbone = load_backbone(recipe.backbone)
+    backbone = backbone or load_backbone(recipe.backbone)
     stored = None if features is None else open_features(features, feature_facts(recipe, backbone))
     return Wiring(recipe, backbone, cache, features=stored)
 

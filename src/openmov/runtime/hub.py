@@ -50,6 +50,8 @@ SILENCE_SECONDS = 10.0
 """Without a byte for so long, a connection counts as broken; `HF_HUB_DOWNLOAD_TIMEOUT` says otherwise."""
 PATIENCE_SECONDS = 30.0
 """A file that gets no further for so long, whatever is tried, is given up."""
+FIRST_PAUSE_SECONDS = 0.5
+"""Before a second attempt; doubled before each one after."""
 LONGEST_WAIT_SECONDS = 60.0
 """A hub that limits the rate of requests is obeyed if it asks for no longer than this."""
 
@@ -57,6 +59,7 @@ _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*(@[\w./-]+)?")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _PIECE_BYTES = 1 << 18
 _SHA256_DIGITS = 64
+_WORTH_A_BAR = 1_000_000
 _PASSING = (408, 500, 502, 503, 504)
 """Answers that may be others in a moment."""
 _TRIES = 4
@@ -226,7 +229,8 @@ def fetch_files(listing: Listing, names: Sequence[str], revision: str | None = N
     missing = [file for file in files if not _is_there(snapshot / file.name, file)]
     if missing:
         _refuse_small_disk(listing.repository, home, missing)
-        with download_bar(listing.repository, sum(file.size_bytes for file in missing)) as advance:
+        num_bytes = sum(file.size_bytes for file in missing)
+        with download_bar(listing.repository, num_bytes, shown=num_bytes >= _WORTH_A_BAR) as advance:
             for file in missing:
                 _fetch(listing, file, home, advance)
     if not _COMMIT.fullmatch(revision or "main"):
@@ -284,7 +288,8 @@ def _link(blob: Path, link: Path) -> None:
 def _receive_whole(listing: Listing, file: RemoteFile, partial: Path, advance: Callable[[int], None]) -> None:
     """Fills `partial` from where it ends, over as many connections as it takes, and compares its hash."""
     incoming = _Incoming(listing, file, partial, advance)
-    furthest, patience, pause, waited = incoming.have, time.monotonic() + PATIENCE_SECONDS, 0.5, 0.0
+    furthest, patience = incoming.have, time.monotonic() + PATIENCE_SECONDS
+    pause, waited = FIRST_PAUSE_SECONDS, 0.0
     damaged = False
     while not incoming.complete():
         if incoming.have >= file.size_bytes:
@@ -304,7 +309,8 @@ def _receive_whole(listing: Listing, file: RemoteFile, partial: Path, advance: C
         except _Passing as error:
             reason = str(error)
         if incoming.have > furthest:
-            furthest, patience, pause = incoming.have, time.monotonic() + PATIENCE_SECONDS, 0.5
+            furthest, patience = incoming.have, time.monotonic() + PATIENCE_SECONDS
+            pause = FIRST_PAUSE_SECONDS
         if incoming.have < file.size_bytes:
             if time.monotonic() + pause > patience:
                 here = f"{incoming.have / 1e6:.1f} of {file.size_bytes / 1e6:.1f} MB are here"
@@ -353,7 +359,7 @@ class _Incoming:
                     self.start_anew()  # a server that sends no parts
                 where = self._partial
                 with storage_errors(where), _removed_if_disk_is_full(where), where.open("ab") as stream:
-                    for piece in answer.iter_bytes(_PIECE_BYTES):
+                    for piece in answer.iter_bytes():  # as they come: a buffer would be lost with the connection
                         fitting = piece[: self._file.size_bytes - self.have]
                         stream.write(fitting)
                         self._add(fitting)
@@ -399,7 +405,7 @@ def _ask(repository: str, path: str, revision: str | None) -> Any:
     """The hub's answer to a question. Raises HubError."""
     address = path if "://" in path else f"{constants.ENDPOINT}{path}"
     seconds = float(os.environ.get("HF_HUB_ETAG_TIMEOUT") or ANSWER_SECONDS)
-    waited, pause = 0.0, 0.5
+    waited, pause = 0.0, FIRST_PAUSE_SECONDS
     for left in reversed(range(_TRIES)):
         try:
             answer = _within(seconds, lambda: get_session().get(address, headers=_headers(), timeout=seconds))

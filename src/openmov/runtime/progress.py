@@ -46,10 +46,11 @@ def progress_bar(title: str, total: int, *, shown: bool = True) -> Iterator[Call
 
 
 @contextmanager
-def download_bar(title: str, total_bytes: int) -> Iterator[Callable[[int], None]]:
+def download_bar(title: str, total_bytes: int, *, shown: bool = True) -> Iterator[Callable[[int], None]]:
     """Yields a function that takes how many bytes have come since it was last called (fewer than none where they are
-    fetched again); shows size, speed and what is left, and in the end one line where stderr is no terminal."""
-    console = Console(stderr=True, highlight=False)
+    fetched again); shows size, speed and what is left, and in the end one line where stderr is no terminal. Nothing is
+    drawn with `shown` False."""
+    console = Console(stderr=True, quiet=not shown, highlight=False)
     columns = (TextColumn(title, markup=False), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     bar = Progress(
         *columns,

@@ -7,7 +7,9 @@ import pytest
 import openmov
 from openmov.api.choices import Choices
 from openmov.api.predict import load, parse_views, predict, predictor_for
+from openmov.config.schema import BackboneConfig
 from openmov.errors import DecodeError, RecipeError
+from openmov.model.backbones import load_backbone
 from openmov.text.vocabulary import Vocabulary
 from tiny_backbones import make_tiny_clip_folder
 from tiny_world import BASE, NOVEL, TinyWorld
@@ -74,15 +76,15 @@ class TestWithoutARun:
 class TestBackboneChoice:
     @pytest.mark.parametrize("asked", [None, "auto"])
     def test_nobody_named_one(self, asked: str | None, small: str, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("openmov.api.predict.choose_backbone", lambda: small)
+        monkeypatch.setattr("openmov.api.predict.load_default", lambda **_: load_backbone(BackboneConfig(name=small)))
         assert predictor_for(Choices(backbone=asked, views="1x1")).backbone[0] == small
 
     def test_a_named_one_is_taken(self, small: str, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("openmov.api.predict.choose_backbone", lambda: pytest.fail("was asked"))
+        monkeypatch.setattr("openmov.api.predict.load_default", lambda **_: pytest.fail("was asked"))
         assert predictor_for(Choices(backbone=small, views="1x1")).backbone[0] == small
 
     def test_a_run_keeps_its_own(self, tiny_run: Path, tiny_world: TinyWorld, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("openmov.api.predict.choose_backbone", lambda: pytest.fail("was asked"))
+        monkeypatch.setattr("openmov.api.predict.load_default", lambda **_: pytest.fail("was asked"))
         for asked in (None, "auto"):
             assert predictor_for(Choices(tiny_run, asked)).backbone[0] == str(tiny_world.backbone)
 

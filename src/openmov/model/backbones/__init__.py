@@ -11,6 +11,7 @@ from typing import Protocol, runtime_checkable
 
 from openmov.config.schema import BackboneConfig
 from openmov.errors import BackboneError
+from openmov.model.backbones.auto import CONSE, load_auto, load_named
 from openmov.model.backbones.base import Backbone, ImageEncoder, PatchImageEncoder
 from openmov.model.backbones.contents import OPEN_CLIP, OPEN_CLIP_OTHER, ModelContents, read_contents
 from openmov.model.backbones.folder import resolve_model
@@ -27,12 +28,10 @@ __all__ = [
     "ModelSource",
     "PatchImageEncoder",
     "load_backbone",
+    "load_default",
     "load_sound_tower",
     "loader_of",
 ]
-
-CONSE = "conse"
-"""Name of the backbone that needs no hub (extra `offline`)."""
 
 FAMILIES: dict[str, str] = {
     "clip": "openmov.model.backbones.clip:CLIPBackbone",
@@ -59,7 +58,16 @@ class BackboneLoader(Protocol):
 
 
 def load_backbone(config: BackboneConfig) -> Backbone:
-    """The backbone a recipe names. Raises BackboneError."""
+    """The backbone a recipe names. Raises BackboneError; StorageError where there is no room for it."""
+    return load_named(config, _load)
+
+
+def load_default(*, safetensors_only: bool = False) -> Backbone:
+    """The backbone that answers where nobody named one (`auto`). Raises BackboneError."""
+    return load_auto(_load, safetensors_only=safetensors_only)
+
+
+def _load(config: BackboneConfig) -> Backbone:
     if config.name == CONSE:
         if config.revision is not None:
             raise BackboneError(CONSE, "its files are pinned, it has no revisions", "leave out the revision")

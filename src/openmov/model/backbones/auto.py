@@ -1,79 +1,97 @@
-"""Which backbone answers where nobody named one.
+"""Which backbone answers where nobody named one, and where else the weights of a named one are published.
 
-    CLIP, if it is in the hub's cache, or the hub answers within seconds
-    else ConSE, if its parts are installed
-    else an error that says what to install
+    auto = CLIP ViT-B/16 with OpenAI's weights, from whichever repository holds them in a safe format;
+           else the same weights converted from a pickle; else ConSE, if its parts are installed;
+           else one line that names every candidate and why it was not it
 
-Looks and chooses; loads and downloads nothing.
+What counts is what can be loaded, not what can be reached: each candidate is tried until one is there. Those in the
+cache come first, so that a machine which has one asks no network; a hub that cannot be reached is asked once.
 """
 
-import threading
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
-from openmov.errors import BackboneError
-from openmov.model.backbones import CONSE
+from openmov.config.schema import BackboneConfig
+from openmov.errors import BackboneError, OpenMovError, StorageError
+from openmov.model.backbones.base import Backbone
 from openmov.model.backbones.conse_files import INSTALL, installed
+from openmov.model.backbones.download import is_downloaded
+from openmov.runtime.hub import HubError
+from openmov.runtime.progress import warn
 
 AUTO = "auto"
 """What `--backbone` calls this choice."""
 PREFERRED = "openai/clip-vit-base-patch16"
-REACH_SECONDS = 3.0
-"""The hub has so long to answer, name resolution included."""
+CONSE = "conse"
+"""Name of the backbone that needs no hub (extra `offline`)."""
 
-_NEEDED = ("config.json", "model.safetensors", "tokenizer.json")
+COPIES = {
+    PREFERRED: "timm/vit_base_patch16_clip_224.openai",
+    "openai/clip-vit-base-patch32": "timm/vit_base_patch32_clip_224.openai",
+}
+"""Models whose main branch has only a pickle, and a repository with the same weights in safetensors."""
 
-
-@dataclass(frozen=True)
-class Surroundings:
-    """What the choice depends on."""
-
-    cached: Callable[[], bool]
-    """Whether the preferred model lies in the hub's cache, whole."""
-    reachable: Callable[[], bool]
-    """Whether the hub answers; may take as long as it likes."""
-    installed: Callable[[], bool]
-    """Whether ConSE's parts are there."""
+Load = Callable[[BackboneConfig], Backbone]
 
 
-def choose_backbone(found: Surroundings | None = None, *, reach_seconds: float = REACH_SECONDS) -> str:
-    """Name of the backbone to use; the hub is asked at most once, and for `reach_seconds` at most.
+def load_auto(load: Load, *, safetensors_only: bool = False) -> Backbone:
+    """The first of the candidates that can be loaded; `load` loads one of them.
 
-    Raises BackboneError where there is none.
+    Says in one line on stderr why it was ConSE, if it was. Raises BackboneError where it was none.
     """
-    found = found or Surroundings(_in_cache, _hub_answers, installed)
-    if found.cached() or _within(found.reachable, reach_seconds):
-        return PREFERRED
-    if found.installed():
-        return CONSE
-    what = f"{PREFERRED} is not in the cache, the Hugging Face hub cannot be reached, and ConSE is not installed"
-    raise BackboneError(AUTO, what, INSTALL)
-
-
-def _within(question: Callable[[], bool], seconds: float) -> bool:
-    """The answer if it comes in time, else False. A thread, because name resolution knows no timeout."""
-    answers: list[bool] = []
-    asking = threading.Thread(target=lambda: answers.append(question()), daemon=True)
-    asking.start()
-    asking.join(seconds)
-    return bool(answers and answers[0])
-
-
-def _in_cache() -> bool:
-    from huggingface_hub import try_to_load_from_cache
-
-    return all(isinstance(try_to_load_from_cache(PREFERRED, name), str) for name in _NEEDED)
-
-
-def _hub_answers() -> bool:
-    """Honours HF_HUB_OFFLINE and HF_ENDPOINT, as the hub's client does."""
-    from huggingface_hub import constants, get_hf_file_metadata, hf_hub_url
-    from huggingface_hub.errors import HfHubHTTPError
-
-    if constants.is_offline_mode():
-        return False
+    wanted = BackboneConfig(name=PREFERRED, safetensors_only=safetensors_only)
+    backbone, reasons = _first(places_of(wanted), load)
+    if backbone is not None:
+        return backbone
+    why = "; ".join(reasons)
+    if not installed():
+        raise BackboneError(AUTO, f"no backbone can be loaded ({why}; {CONSE}: is not installed)", INSTALL)
     try:
-        get_hf_file_metadata(hf_hub_url(PREFERRED, _NEEDED[0]), timeout=REACH_SECONDS)
-    except (OSError, *HfHubHTTPError.__bases__):
-        return False
-    return True
+        backbone = load(BackboneConfig(name=CONSE))
+    except BackboneError as error:
+        raise BackboneError(AUTO, f"no backbone can be loaded ({why}; {CONSE}: {error.what})", INSTALL) from error
+    warn(f"{CONSE} answers, since CLIP cannot be loaded ({why})")
+    return backbone
+
+
+def load_named(config: BackboneConfig, load: Load) -> Backbone:
+    """The backbone of this name, from whichever repository holds its weights in a safe format.
+
+    Raises BackboneError, StorageError: that of its own repository, and what was wrong with the others.
+    """
+    places = places_of(config)
+    if len(places) == 1:
+        return load(places[0])
+    backbone, reasons = _first(places, load)
+    if backbone is None:
+        raise BackboneError(config.name, f"cannot be loaded ({'; '.join(reasons)})", "give a local folder")
+    return backbone
+
+
+def places_of(config: BackboneConfig) -> tuple[BackboneConfig, ...]:
+    """Where the weights of a backbone are looked for, in this order: itself alone, unless it is one of COPIES."""
+    copy = COPIES.get(config.name)
+    if copy is None or config.revision is not None or Path(config.name).is_dir():
+        return (config,)
+    safe = config.model_copy(update={"safetensors_only": True})
+    places = [safe, safe.model_copy(update={"name": copy})]
+    if not config.safetensors_only:
+        places.append(config)
+    return tuple(sorted(places, key=lambda one: not is_downloaded(one.name, safetensors_only=one.safetensors_only)))
+
+
+def _first(places: Sequence[BackboneConfig], load: Load) -> tuple[Backbone | None, list[str]]:
+    """The first that loads, or none; and why those before it did not, each `name: reason`."""
+    reasons: dict[str, list[str]] = {}
+    for place in places:
+        try:
+            return load(place), []
+        except (BackboneError, StorageError) as error:
+            reasons.setdefault(_reason(error), []).append(place.name)
+            if isinstance(error.__cause__, HubError) and error.__cause__.out_of_reach:
+                break
+    return None, [f"{' and '.join(dict.fromkeys(names))}: {reason}" for reason, names in reasons.items()]
+
+
+def _reason(error: OpenMovError) -> str:
+    return error.what

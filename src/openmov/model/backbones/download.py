@@ -22,6 +22,7 @@ from typing import Any, Literal
 from urllib.parse import quote
 
 from openmov.errors import BackboneError
+from openmov.model.backbones.contents import refuse_damaged
 from openmov.runtime.atomic import atomic_folder, write_text
 from openmov.runtime.hub import (
     HubError,
@@ -162,7 +163,8 @@ def _formats(name: str, folder: Path) -> _Formats:
     open_clip = (folder / "open_clip_config.json").is_file()
     if not has_type and not open_clip:
         what = "is on the hub, but is not a model in transformers' or open_clip's format"
-        said = "config.json names no model_type" if config else "it holds no config.json that can be read"
+        is_there = (folder / "config.json").is_file()
+        said = "config.json names no model_type" if is_there else "it holds no config.json"
         raise HubError(name, f"{what} ({said})", "give another model")
     return _Formats(has_type, open_clip, timm=not has_type and "architecture" in config)
 
@@ -263,11 +265,17 @@ def _of_other_clients(name: str, revision: str | None, safetensors_only: bool) -
     if snapshot is None:
         return None
     files = [path.name for path in snapshot.iterdir() if path.is_file()]
+    speaks = any(fnmatchcase(file, pattern) for file in files for pattern in _VOCABULARIES)
     try:
         formats = _formats(name, snapshot)
-    except HubError:
+        weights = _choose(files, snapshot, formats, safe=True)
+        if weights is None and not safetensors_only:
+            weights = _choose(files, snapshot, formats, safe=False)
+        if weights is None or not speaks:
+            return None
+        for file in weights.files:
+            if not file.endswith(".json"):
+                refuse_damaged(name, snapshot / file)
+    except (HubError, BackboneError):
         return None
-    weights = _choose(files, snapshot, formats, safe=True)
-    weights = weights or (None if safetensors_only else _choose(files, snapshot, formats, safe=False))
-    speaks = any(fnmatchcase(file, pattern) for file in files for pattern in _VOCABULARIES)
-    return DownloadedModel(snapshot, name, snapshot.name) if weights and speaks else None
+    return DownloadedModel(snapshot, name, snapshot.name)
