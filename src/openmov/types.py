@@ -18,10 +18,10 @@ Axis words used in every shape of the project:
     classes   names of a vocabulary, in its order
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float
@@ -112,13 +112,39 @@ class JointEmbeddings:
 
     def to(self, device: torch.device) -> "JointEmbeddings":
         """The same with its tensors on `device`."""
-        return JointEmbeddings(
-            {modality: rows.to(device) for modality, rows in self.fused.items()},
-            {modality: mask.to(device) for modality, mask in self.present.items()},
-            None if self.frozen is None else self.frozen.to(device),
-            None if self.context is None else self.context.to(device),
-            {stream: rows.to(device) for stream, rows in self.own.items()},
-        )
+        return self.map(lambda rows: rows.to(device))
+
+    def map(self, change: Callable[[Tensor], Tensor]) -> "JointEmbeddings":
+        """The same with every tensor changed: all of them have one row a clip and view."""
+        return JointEmbeddings.from_tensors({name: change(rows) for name, rows in self.tensors().items()})
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Every tensor by a name of its own: `fused/video`, `frozen` ..."""
+        found: dict[str, Tensor] = {}
+        for one in fields(self):
+            value = getattr(self, one.name)
+            if isinstance(value, Mapping):
+                found |= {f"{one.name}/{key}": rows for key, rows in value.items()}
+            elif value is not None:
+                found[one.name] = value
+        return found
+
+    @classmethod
+    def from_tensors(cls, tensors: Mapping[str, Tensor]) -> "JointEmbeddings":
+        """Undoes `tensors`, whatever their order: modalities come in theirs, for sums follow it."""
+        given: dict[str, Any] = {"fused": {}, "present": {}, "own": {}}
+        for name, rows in sorted(tensors.items(), key=lambda item: _place(item[0].rpartition("/")[2])):
+            one, _, key = name.partition("/")
+            if key:
+                given[one][key if one == "own" else Modality(key)] = rows
+            else:
+                given[one] = rows
+        return cls(**given)
+
+
+def _place(key: str) -> tuple[int, str]:
+    order = list(Modality)
+    return (order.index(Modality(key)) if key in order else len(order)), key
 
 
 @dataclass(frozen=True)

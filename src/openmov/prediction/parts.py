@@ -12,9 +12,9 @@ import torch
 from openmov.prediction.predictor import Recording, joined
 from openmov.runtime.checkpoint import tensors_from_bytes, tensors_to_bytes
 from openmov.runtime.distributed import World
-from openmov.types import JointEmbeddings, Modality
+from openmov.types import JointEmbeddings
 
-_ABOUT, _FUSED, _PRESENT, _FROZEN = "about", "fused/", "present/", "frozen"
+_ABOUT = "about"
 
 
 def own_part(world: World, count: int, batch_size: int) -> range:
@@ -46,19 +46,10 @@ def _joined(parts: Iterable[Recording]) -> Recording:
 
 def _to_bytes(part: Recording) -> bytes:
     about = json.dumps([part.video_ids, part.labels, part.views]).encode()
-    embeddings = part.embeddings
-    tensors = {_FUSED + modality: rows for modality, rows in embeddings.fused.items()}
-    tensors |= {_PRESENT + modality: rows for modality, rows in embeddings.present.items()}
-    tensors |= {} if embeddings.frozen is None else {_FROZEN: embeddings.frozen}
-    return tensors_to_bytes(tensors | {_ABOUT: torch.frombuffer(bytearray(about), dtype=torch.uint8)})
+    return tensors_to_bytes(part.embeddings.tensors() | {_ABOUT: torch.frombuffer(bytearray(about), dtype=torch.uint8)})
 
 
 def _from_bytes(data: bytes) -> Recording:
     tensors = tensors_from_bytes(data)
-    ids, labels, views = json.loads(tensors[_ABOUT].numpy().tobytes())
-
-    def of(prefix: str) -> dict[Modality, torch.Tensor]:
-        return {m: tensors[prefix + m] for m in Modality if prefix + m in tensors}
-
-    embeddings = JointEmbeddings(of(_FUSED), of(_PRESENT), tensors.get(_FROZEN))
-    return Recording(tuple(ids), tuple(labels), views, embeddings)
+    ids, labels, views = json.loads(tensors.pop(_ABOUT).numpy().tobytes())
+    return Recording(tuple(ids), tuple(labels), views, JointEmbeddings.from_tensors(tensors))

@@ -124,7 +124,7 @@ class Recording:
             self,
             video_ids=tuple(self.video_ids[clip] for clip in clips),
             labels=tuple(self.labels[clip] for clip in clips),
-            embeddings=_rows_of(self.embeddings, rows),
+            embeddings=self.embeddings.map(lambda tensor: tensor[rows]),
         )
 
 
@@ -170,40 +170,19 @@ class RecordedScorer:
         return average_views(self.rule(found.embeddings, self.embed_classes(vocabulary), vocabulary), found.views)
 
 
-def _rows_of(embeddings: JointEmbeddings, rows: Tensor) -> JointEmbeddings:
-    return JointEmbeddings(
-        {modality: value[rows] for modality, value in embeddings.fused.items()},
-        {modality: value[rows] for modality, value in embeddings.present.items()},
-        None if embeddings.frozen is None else embeddings.frozen[rows],
-        None if embeddings.context is None else embeddings.context[rows],
-        {stream: value[rows] for stream, value in embeddings.own.items()},
-    )
-
-
-def joined(parts: list[JointEmbeddings]) -> JointEmbeddings:
+def joined(parts: Sequence[JointEmbeddings]) -> JointEmbeddings:
     """Embeddings one below the other; what a whole batch lacks has rows of zeros that are not present."""
     counts = [len(next(iter(part.present.values()))) for part in parts]
-    held = [modality for modality in Modality if any(modality in part.present for part in parts)]
-    fused = {modality: _stacked([part.fused.get(modality) for part in parts], counts) for modality in held}
-    present = {modality: _stacked([part.present.get(modality) for part in parts], counts) for modality in held}
-    frozen = _stacked([part.frozen for part in parts], counts)
-    context = _stacked([part.context for part in parts], counts)
-    streams = sorted({stream for part in parts for stream in part.own})
-    own = {stream: _stacked([part.own.get(stream) for part in parts], counts) for stream in streams}
-    return JointEmbeddings(
-        {modality: rows for modality, rows in fused.items() if rows is not None},
-        {modality: rows for modality, rows in present.items() if rows is not None},
-        frozen,
-        context,
-        {stream: rows for stream, rows in own.items() if rows is not None},
+    tensors = [part.tensors() for part in parts]
+    names = dict.fromkeys(name for part in tensors for name in part)
+    return JointEmbeddings.from_tensors(
+        {name: _stacked([part.get(name) for part in tensors], counts) for name in names}
     )
 
 
-def _stacked(parts: Sequence[Tensor | None], counts: Sequence[int]) -> Tensor | None:
-    """Rows of all parts, zeros for a part that has none; None where no part has any."""
-    some = next((part for part in parts if part is not None), None)
-    if some is None:
-        return None
+def _stacked(parts: Sequence[Tensor | None], counts: Sequence[int]) -> Tensor:
+    """Rows of all parts, zeros for a part that has none; one of them has some."""
+    some = next(part for part in parts if part is not None)
     rows = [
         some.new_zeros(count, *some.shape[1:]) if part is None else part
         for part, count in zip(parts, counts, strict=True)

@@ -82,11 +82,8 @@ class Sharded:
         embeddings = self._model(completed)
         # every output hangs on every part, so that the backward pass too runs the same parts everywhere
         anchor = torch.stack([rows.sum() for rows in embeddings.fused.values()]).sum() * 0.0
-        return JointEmbeddings(
-            {modality: rows[:count] + anchor for modality, rows in embeddings.fused.items()},
-            {modality: mask[:count] for modality, mask in embeddings.present.items()},
-            None if embeddings.frozen is None else embeddings.frozen[:count],
-        )
+        ours = embeddings.map(lambda rows: rows[:count])
+        return replace(ours, fused={modality: rows + anchor for modality, rows in ours.fused.items()})
 
     def _agreed(
         self, batch: ClipBatch | None, present: Mapping[Modality, Tensor]
@@ -133,7 +130,7 @@ def _completed(
     start = batch if batch is not None else ClipBatch((), {}, {})
     more, count = int(extra), len(start)
 
-    def filled(tensor: Tensor | None, shape: Sequence[int], fill: float = 0.0) -> Tensor:
+    def filled(tensor: Tensor | None, shape: Sequence[int], fill: float | bool = 0.0) -> Tensor:
         rows = torch.zeros(count, *shape, device=device) if tensor is None else tensor
         return torch.cat([rows, rows.new_full((more, *shape), fill)]) if more else rows
 
