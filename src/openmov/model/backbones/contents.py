@@ -327,6 +327,7 @@ def _transformers_facts(config: Mapping[str, Any]) -> dict[str, int]:
         "the width of the text tower": text.get("hidden_size"),
         "the layers of the text tower": text.get("num_hidden_layers"),
         "the vocabulary": text.get("vocab_size"),
+        "the longest sentence": text.get("max_position_embeddings"),
     }
     return {fact: value for fact, value in facts.items() if isinstance(value, int)}
 
@@ -350,4 +351,5 @@ def _open_clip_facts(model: Mapping[str, Any]) -> dict[str, int]:
         facts["the width of the text tower"] = text.get("width", 512)
         facts["the layers of the text tower"] = text.get("layers", 12)
         facts["the vocabulary"] = text.get("vocab_size", 49408)
+        facts["the longest sentence"] = text.get("context_length", 77)
     return {fact: value for fact, value in facts.items() if isinstance(value, int)}

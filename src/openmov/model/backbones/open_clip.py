@@ -20,7 +20,7 @@ from openmov.model.backbones.clip_tokenizer import load_clip_tokenizer
 from openmov.model.backbones.contents import FETCH_AGAIN, ModelContents, read_contents
 from openmov.model.backbones.folder import resolve_folder
 from openmov.model.backbones.preprocessing import folder_identity, read_preprocessing
-from openmov.model.backbones.pretrained import fill_model, load_tokenizer, read_weights
+from openmov.model.backbones.pretrained import CONFIG_ERRORS, fill_model, load_tokenizer, read_weights
 
 _HIGHEST_ID_POOLS = 2
 """transformers' way to say that a CLIP reads a sentence at its highest id, as open_clip's does (`pool_type` argmax)."""
@@ -156,5 +156,5 @@ def _config(name: str, model: Mapping[str, Any], model_class: Any) -> Any:
                 "eos_token_id": end,
             },
         )
-    except (TypeError, ValueError) as error:
+    except (*CONFIG_ERRORS, ArithmeticError) as error:
         raise BackboneError(name, "its open_clip_config.json describes no network", FETCH_AGAIN) from error

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from huggingface_hub.errors import StrictDataclassError
 from jaxtyping import Int
 from tokenizers import Tokenizer
 from torch import Tensor
@@ -18,6 +19,8 @@ from openmov.errors import BackboneError, CheckpointError
 from openmov.model.backbones.contents import FETCH_AGAIN, ModelContents
 from openmov.runtime.checkpoint import load_tensors
 
+CONFIG_ERRORS = (OSError, ValueError, TypeError, AttributeError, StrictDataclassError)
+"""What transformers raises for a config whose values are not what they should be."""
 _TOKENIZER_ERRORS = (OSError, ValueError, KeyError, TypeError)
 """What transformers lets through of files that are not what they should be."""
 
@@ -36,7 +39,7 @@ def read_config(name: str, folder: Path, model_class: Any) -> Any:
     with quiet():
         try:
             return model_class.config_class.from_pretrained(folder, local_files_only=True)
-        except (OSError, ValueError, TypeError) as error:
+        except CONFIG_ERRORS as error:
             raise BackboneError(name, "its config.json is not one of its kind", FETCH_AGAIN) from error
 
 
