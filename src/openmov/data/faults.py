@@ -12,7 +12,7 @@ from openmov.errors import ManifestError
 class FaultKind(Enum):
     """(one, several), as in `1 missing file` and `3 missing files`."""
 
-    UNKNOWN_COLUMN = ("unknown column", "unknown columns")
+    UNKNOWN_COLUMN = ("misspelt column", "misspelt columns")
     MISSING_COLUMN = ("missing column", "missing columns")
     DOUBLED_COLUMN = ("doubled column", "doubled columns")
     UNREADABLE_ROW = ("unreadable row", "unreadable rows")
@@ -26,6 +26,7 @@ class FaultKind(Enum):
     NEGATIVE_START = ("negative start", "negative starts")
     EMPTY_SEGMENT = ("end not after start", "ends not after their start")
     UNKNOWN_SPLIT = ("unknown split", "unknown splits")
+    DIVIDED_GROUP = ("group on two sides of the split", "groups on two sides of the split")
 
 
 @dataclass(frozen=True)
@@ -53,13 +54,15 @@ class Fault:
 class FaultyManifest(ManifestError):
     """A ManifestError with every fault; its line counts them by kind."""
 
-    def __init__(self, path: str | Path, faults: Sequence[Fault]) -> None:
+    def __init__(self, path: str | Path, faults: Sequence[Fault], hint: str = "") -> None:
         self.faults = tuple(faults)
         """In the order of the file."""
-        super().__init__(path, summary(self.faults), "mend the rows: openmov check prints each")
+        self.hint = hint
+        """What to do, where more is known than to look at the rows."""
+        super().__init__(path, summary(self.faults), hint or "correct the rows: openmov check --verbose prints each")
 
-    def __reduce__(self) -> tuple[type["FaultyManifest"], tuple[str, tuple[Fault, ...]]]:  # type: ignore[override]
-        return type(self), (self.where, self.faults)
+    def __reduce__(self) -> tuple[type["FaultyManifest"], tuple[str, tuple[Fault, ...], str]]:  # type: ignore[override]
+        return type(self), (self.where, self.faults, self.hint)
 
 
 def summary(faults: Sequence[Fault], shown: int = 3) -> str:

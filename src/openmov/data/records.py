@@ -6,14 +6,16 @@ A record is made of every row, faults or not, so that all faults can be said at 
 
 import math
 import os
+import unicodedata
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from openmov.data.faults import Fault, FaultKind
 from openmov.data.rows import Row
+from openmov.text.labels import tidy
 
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = get_args(Split)
@@ -35,6 +37,10 @@ class Record:
     """Where the segment ends; None is the end of the file."""
     split: Split = "test"
     """What the video is for."""
+    group: str | None = None
+    """What it was cut from, or who is in it: records of one group stay on one side of every split."""
+    extra: tuple[Any, ...] = field(default=(), repr=False)
+    """The user's own columns, as pairs of name and cell; nothing here looks at them."""
 
 
 def resolver(root: Path) -> Callable[[str], Path]:
@@ -47,9 +53,21 @@ def resolver(root: Path) -> Callable[[str], Path]:
         if name in ("", ".", ".."):
             return real(cell)
         inside = real(folder + slash) / name
-        return real(cell) if os.path.islink(inside) else inside  # noqa: PTH114 (false for a name too long)
+        if os.path.islink(inside):  # noqa: PTH114 (false for a name too long)
+            return real(cell)
+        return inside if cell.isascii() else _as_on_disk(inside)
 
     return resolve
+
+
+def _as_on_disk(path: Path) -> Path:
+    """The path, or the one on disk that looks the same: macOS writes `é` as two characters (NFD), others as one."""
+    if not os.path.lexists(path):
+        for form in ("NFC", "NFD"):
+            other = Path(unicodedata.normalize(form, str(path)))
+            if os.path.lexists(other):
+                return other
+    return path
 
 
 def record_of(row: Row, resolve: Callable[[str], Path]) -> Record:
@@ -59,10 +77,12 @@ def record_of(row: Row, resolve: Callable[[str], Path]) -> Record:
     return Record(
         video_id=cells["id"] or cells["path"].strip() + segment,
         path=resolve(cells["path"]),
-        label=cells["label"] or None,
+        label=tidy(cells["label"]) or None,
         start_seconds=_number(cells["start"]),
         end_seconds=_number(cells["end"]),
         split=_split(cells["split"]) or "test",
+        group=cells["group"] or None,
+        extra=row.extra,
     )
 
 
@@ -81,7 +101,9 @@ def row_faults(
         kind = FaultKind.NO_LABEL if record.label is None else FaultKind.UNKNOWN_LABEL
         yield Fault(row.line, "label", kind, record.label or f"line {row.line}")
     if cells["split"] and _split(cells["split"]) is None:
-        yield Fault(row.line, "split", FaultKind.UNKNOWN_SPLIT, f"{cells['split']!r}, not one of {', '.join(SPLITS)}")
+        yield Fault(
+            row.line, "split", FaultKind.UNKNOWN_SPLIT, f"{cells['split'][:60]!r}, not one of {', '.join(SPLITS)}"
+        )
     yield from _time_faults(row, record)
 
 

@@ -4,17 +4,21 @@ import csv
 import difflib
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from openmov.data.faults import Fault, FaultKind
+from openmov.documents import MEGABYTE, DocumentError, read_text
 from openmov.errors import ManifestError
 
 REQUIRED = ("path", "label")
 """A label may be empty, its column may not be missing."""
-OPTIONAL = ("id", "start", "end", "split")
+OPTIONAL = ("id", "start", "end", "split", "group")
 COLUMNS = REQUIRED + OPTIONAL
+_LARGEST_BYTES = 256 * MEGABYTE
+_MISSPELT = 0.75
+"""So much alike (difflib), an unknown column is a misspelt one; others are the user's own, and kept."""
 
 
 @dataclass(frozen=True)
@@ -24,13 +28,16 @@ class Row:
     line: int
     """Of the file, from 1."""
     cells: dict[str, str]
-    """By column; what the manifest leaves out is ''."""
+    """By known column; what the manifest leaves out is ''."""
+    extra: tuple[tuple[str, str], ...] = ()
+    """The user's own columns and their cells, in the order of the file."""
 
 
 def read_rows(path: Path) -> tuple[list[Row], list[Fault]]:
     """Rows that can be read, and the faults of columns and of rows that cannot.
 
-    Raises ManifestError where the file is missing, of another kind, not UTF-8, or holds no row.
+    Columns that are not known are the user's own, and no fault. Raises ManifestError where the file is missing, of
+    another kind, no text, or holds no row.
     """
     readers = {".csv": _read_csv, ".jsonl": _read_jsonl}
     reader = readers.get(path.suffix.lower())
@@ -44,10 +51,9 @@ def read_rows(path: Path) -> tuple[list[Row], list[Fault]]:
 
 def _text(path: Path) -> str:
     try:
-        return path.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        what = f"is not UTF-8 (byte {error.start})"
-        raise ManifestError(path, what, "save it as UTF-8") from error
+        return read_text(path, _LARGEST_BYTES)
+    except DocumentError as error:
+        raise ManifestError(path, error.what, error.hint or "give a CSV or JSONL file") from error
     except OSError as error:
         raise ManifestError(path, f"cannot be read ({type(error).__name__})", "give a CSV or JSONL file") from error
 
@@ -57,13 +63,13 @@ def _read_csv(text: str) -> tuple[list[Row], list[Fault]]:
     rows: list[Row] = []
     faults: list[Fault] = []
     try:
-        header = [cell.strip() for cell in next(lines, [])]
+        header = _known(cell.strip() for cell in next(lines, []))
         if not header:
             return [], []
         faults += _column_faults(header)
         for cells in lines:
             if len(cells) == len(header):
-                rows.append(Row(lines.line_num, _by_column(dict(zip(header, cells, strict=True)))))
+                rows.append(_row(lines.line_num, dict(zip(header, cells, strict=True))))
             elif cells:  # a blank line is no row
                 what = f"line {lines.line_num} has {len(cells)} cells, not {len(header)}"
                 faults.append(Fault(lines.line_num, "", FaultKind.UNREADABLE_ROW, what))
@@ -83,8 +89,9 @@ def _read_jsonl(text: str) -> tuple[list[Row], list[Fault]]:
         if isinstance(cells, str):
             faults.append(Fault(number, "", FaultKind.UNREADABLE_ROW, f"line {number}: {cells}"))
         else:
+            cells = dict(zip(_known(cells), cells.values(), strict=True))
             columns |= dict.fromkeys(cells)
-            rows.append(Row(number, _by_column(cells)))
+            rows.append(_row(number, cells))
     return rows, (list(_column_faults(list(columns))) if rows else []) + faults
 
 
@@ -92,10 +99,12 @@ def _json_cells(line: str) -> dict[str, str] | str:
     """The object's values as text, or what is wrong with the line."""
     try:
         fields = json.loads(line, object_pairs_hook=_unique)
-    except (ValueError, RecursionError) as error:
-        return "no JSON" if isinstance(error, json.JSONDecodeError) else str(error)
+    except RecursionError:
+        return "JSON that nests too deeply"
+    except ValueError as error:
+        return "not JSON" if isinstance(error, json.JSONDecodeError) else str(error)
     if not isinstance(fields, dict):
-        return "no JSON object"
+        return "not a JSON object"
     if not _is_text(fields):
         return "half a character (a lone surrogate)"
     for name, value in fields.items():
@@ -120,19 +129,26 @@ def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
     return fields
 
 
-def _by_column(cells: dict[str, str]) -> dict[str, str]:
-    """Known columns only (the others are faults already); paths keep their spaces, other cells lose outer ones."""
-    return {name: cells.get(name, "") if name == "path" else cells.get(name, "").strip() for name in COLUMNS}
+def _row(line: int, cells: dict[str, str]) -> Row:
+    """Paths keep their spaces, other cells lose outer ones."""
+    known = {name: cells.get(name, "") if name == "path" else cells.get(name, "").strip() for name in COLUMNS}
+    return Row(line, known, tuple((name, cell) for name, cell in cells.items() if name not in COLUMNS))
+
+
+def _known(header: Iterable[str]) -> list[str]:
+    """Column names, those that are known but for capitals (`Path`) as they are known."""
+    return [name.lower() if name.lower() in COLUMNS else name for name in header]
 
 
 def _column_faults(header: list[str]) -> Iterator[Fault]:
+    lacking = [name for name in COLUMNS if name not in header]
     for name in dict.fromkeys(header):
-        if name not in COLUMNS:
-            close = difflib.get_close_matches(name.lower(), COLUMNS, n=1)
-            hint = f", did you mean {close[0]}?" if close else ""
-            yield Fault(1, name, FaultKind.UNKNOWN_COLUMN, f"{name!r}{hint}")
-        elif header.count(name) > 1:
-            yield Fault(1, name, FaultKind.DOUBLED_COLUMN, name)
+        if header.count(name) > 1:
+            yield Fault(1, name, FaultKind.DOUBLED_COLUMN, name or "''")
+        elif name not in COLUMNS:
+            close = difflib.get_close_matches(name.lower(), lacking, n=1, cutoff=_MISSPELT)
+            if close:
+                yield Fault(1, name, FaultKind.UNKNOWN_COLUMN, f"{name!r}, did you mean {close[0]}?")
     for name in REQUIRED:
         if name not in header:
             yield Fault(1, name, FaultKind.MISSING_COLUMN, name)

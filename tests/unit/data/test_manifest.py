@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from openmov.data.faults import Fault, FaultKind, FaultyManifest, summary
 from openmov.data.manifest import Manifest, Record, find_faults, load_manifest, write_manifest
 from openmov.errors import ManifestError, StorageError
+from openmov.text.labels import tidy
 from openmov.text.vocabulary import Vocabulary
 
 Write = Callable[..., Path]
@@ -114,14 +115,13 @@ class TestFaults:
             ("a.mp4,x,,,,", "", None),
             ("c.mp4,x,,,,", "path", FaultKind.MISSING_FILE),
             ("sub,x,,,,", "path", FaultKind.MISSING_FILE),
-            ("a\0.mp4,x,,,,", "path", FaultKind.MISSING_FILE),
             (f"{'n' * 5000},x,,,,", "path", FaultKind.MISSING_FILE),
             (",x,,,,", "path", FaultKind.EMPTY_PATH),
             ("../a.mp4,x,,,,", "path", FaultKind.OUTSIDE_ROOT),
             ("sub/../../a.mp4,x,,,,", "path", FaultKind.OUTSIDE_ROOT),
             ("/etc/passwd,x,,,,", "path", FaultKind.OUTSIDE_ROOT),
             ("a.mp4,,,,,", "label", FaultKind.NO_LABEL),
-            ("a.mp4,X,,,,", "label", FaultKind.UNKNOWN_LABEL),
+            ("a.mp4,z,,,,", "label", FaultKind.UNKNOWN_LABEL),
             ("a.mp4,x,,one,,", "start", FaultKind.BAD_NUMBER),
             ("a.mp4,x,,,inf,", "end", FaultKind.BAD_NUMBER),
             ("a.mp4,x,,-1,,", "start", FaultKind.NEGATIVE_START),
@@ -163,7 +163,7 @@ class TestFaults:
         assert kinds(path) == [(3, "id", FaultKind.DUPLICATE_ID), (5, "id", FaultKind.DUPLICATE_ID)]
 
     def test_columns_are_said_once(self, write: Write) -> None:
-        path = write("file,lable,start,start\na.mp4,x,1,2\na.mp4,x,1,2\n")
+        path = write("paths,lable,start,start\na.mp4,x,1,2\na.mp4,x,1,2\n")
         found = find_faults(path)
         assert [fault.kind for fault in found] == [
             FaultKind.UNKNOWN_COLUMN,
@@ -198,6 +198,7 @@ class TestFaults:
             (b"path,label\n", "list.csv", "holds no video"),
             (b"\n\n", "list.jsonl", "holds no video"),
             ("path,label\nZürich,x\n".encode("latin-1"), "list.csv", "is not UTF-8 (byte 12)"),
+            (b"path,label\na\0.mp4,x\n", "list.csv", "is not text: it holds zero bytes"),
             (b"path\tlabel\n", "list.tsv", "is neither .csv nor .jsonl"),
             (b'path,label\n"a.mp4', "list.csv", "1 cells, not 2"),
         ],
@@ -211,6 +212,73 @@ class TestFaults:
     def test_a_missing_manifest(self, tmp_path: Path) -> None:
         with pytest.raises(ManifestError, match="FileNotFoundError"):
             load_manifest(tmp_path / "list.csv")
+
+
+class TestOwnColumns:
+    def test_they_are_kept_written_again_and_named_once(self, write: Write, tmp_path: Path) -> None:
+        said: list[str] = []
+        path = write("path,label,fold,split,Camera\na.mp4,x,1,train,left\nsub/b.mp4,y,2,test,\n")
+        found = load_manifest(path, say=said.append)
+        assert said == [f"{path}: columns kept, of no meaning here: fold, Camera"]
+        assert found.records[0].extra == (("fold", "1"), ("Camera", "left"))
+        write_manifest(tmp_path / "again.csv", found.records)
+        assert load_manifest(tmp_path / "again.csv").records == found.records
+        assert found.identity == load_manifest(write("path,label,split\na.mp4,x,train\nsub/b.mp4,y,test\n")).identity
+
+    def test_nothing_is_said_of_known_ones_whatever_their_capitals(self, write: Write) -> None:
+        said: list[str] = []
+        found = load_manifest(write("Path,LABEL,Split,group\na.mp4,x,val,7\n"), say=said.append)
+        assert (found.records[0].label, found.records[0].split, found.records[0].group, said) == ("x", "val", "7", [])
+
+    @pytest.mark.parametrize("column", ["spilt", "starts", "groups", "SPLITS"])
+    def test_one_that_is_like_a_known_one_is_misspelt(self, write: Write, column: str) -> None:
+        assert kinds(write(f"path,label,{column}\na.mp4,x,1\n")) == [(1, column, FaultKind.UNKNOWN_COLUMN)]
+
+
+class TestGroups:
+    def test_none_stands_on_two_sides(self, write: Write) -> None:
+        rows = "a.mp4,x,train,1,p\na.mp4,x,train,1,q\nsub/b.mp4,y,test,2,r\n"
+        assert len(load_manifest(write("path,label,split,group,id\n" + rows))) == 3
+        path = write("path,label,split,group,id\n" + rows + "a.mp4,x,test,1,s\na.mp4,x,test,1,t\nsub/b.mp4,x,val,2,u\n")
+        with pytest.raises(FaultyManifest, match=r"2 groups on two sides of the split \(1 \(train and test\), 2 "):
+            load_manifest(path)
+        assert kinds(path) == [(5, "group", FaultKind.DIVIDED_GROUP), (7, "group", FaultKind.DIVIDED_GROUP)]
+
+    def test_they_are_a_part_of_what_is_listed(self, write: Write) -> None:
+        one, two = (load_manifest(write(f"path,label,group\na.mp4,x,{group}\n")) for group in "12")
+        assert one.identity != two.identity
+
+
+class TestRoot:
+    def test_paths_outside_are_named_once_with_the_folder_that_holds_them(self, write: Write, tmp_path: Path) -> None:
+        other = tmp_path.parent / f"{tmp_path.name}-videos"
+        other.mkdir()
+        rows = ""
+        for number in range(9):
+            (other / f"{number}.mp4").write_bytes(b"x")
+            rows += f"{other}/{number}.mp4,x\n"
+        path = write("path,label\n" + rows)
+        with pytest.raises(FaultyManifest) as caught:
+            load_manifest(path)
+        assert "9 faults: 9 paths outside the root" in str(caught.value)
+        assert str(caught.value).endswith(f"--root {other}")
+        assert len(load_manifest(path, root=other)) == 9
+
+    def test_a_root_that_is_none(self, write: Write, tmp_path: Path) -> None:
+        with pytest.raises(ManifestError, match="is not a folder"):
+            load_manifest(write("path,label\na.mp4,x\n"), root=tmp_path / "nowhere")
+
+
+class TestLooks:
+    def test_labels_are_spelt_as_the_vocabulary_spells_them(self, write: Write) -> None:
+        names = Vocabulary(("apply eye makeup", "caf\u00e9"), ("brush_hair",))
+        path = write("path,label,id\na.mp4,ApplyEyeMakeup,1\na.mp4,cafe\u0301\u00a0,2\na.mp4,brush hair,3\n")
+        found = load_manifest(path, vocabulary=names)
+        assert [one.label for one in found.records] == ["apply eye makeup", "caf\u00e9", "brush_hair"]
+
+    def test_files_whose_names_are_composed_otherwise_are_found(self, write: Write, tmp_path: Path) -> None:
+        (tmp_path / "cafe\u0301.mp4").write_bytes(b"x")
+        assert load_manifest(write("path,label\ncaf\u00e9.mp4,x\n")).records[0].path == tmp_path / "cafe\u0301.mp4"
 
 
 class TestFaultyManifest:
@@ -243,10 +311,12 @@ class TestWriting:
                 Record,
                 video_id=st.text("ab,\"'\n é", min_size=1).map(lambda text: f"i{text}i"),
                 path=st.text("ab,\" '\r\né", min_size=1).map(lambda text: Path("/root/sub") / f"p{text}p"),
-                label=st.none() | st.text("ab,\" \n'").map(lambda text: f"l{text}l"),
+                label=st.none() | st.text("ab,\" \n'").map(lambda text: tidy(f"l{text}l")),
                 start_seconds=st.none() | st.floats(0, 1e6),
                 end_seconds=st.none() | st.floats(1.1e6, 1e9),
-                split=st.sampled_from(["train", "val", "test"]),
+                split=st.just("val"),
+                group=st.none() | st.sampled_from(["1", "a, b"]),
+                extra=st.just((("fold", "1"), ("who's", 'a "b", c'))),
             ),
             min_size=1,
             unique_by=lambda record: record.video_id,
