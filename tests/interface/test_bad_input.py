@@ -226,9 +226,18 @@ CASES: dict[str, tuple[Callable[[Place], list[str]], str]] = {
     "missing manifest": (lambda p: p.train(manifest=p.folder / "a.csv"), "a.csv: cannot be read"),
     "empty manifest": (lambda p: p.train(manifest=p.file("a.csv", "")), "a.csv: "),
     "manifest without a video": (lambda p: p.manifest(), "holds no video"),
-    "unknown columns": (
-        lambda p: p.manifest(p.row() + ",x", header="path,label,split,colour"),
-        "unknown column ('colour')",
+    "misspelt columns": (
+        lambda p: p.manifest(p.row() + ",x", header="path,label,splits,colour"),
+        "misspelt column ('splits', did you mean split?)",
+    ),
+    "a group on two sides": (
+        lambda p: p.manifest(p.row() + ",7", p.row(number=1, split="test") + ",7", header="path,label,split,group"),
+        "1 group on two sides of the split (7 (train and test))",
+    ),
+    "a root that is none": (lambda p: p.train("--root", str(p.folder / "nowhere")), "nowhere: is not a folder"),
+    "a novel class that is none": (
+        lambda p: ["split", str(p.world.manifest), "--out", str(p.out), "--novel", "singing"],
+        "'singing' is not among the",
     ),
     "missing files": (lambda p: p.manifest("no.mp4,star moving left,train"), "missing file (no.mp4)"),
     "duplicate ids": (lambda p: p.manifest(p.row(), p.row()), "duplicate id"),

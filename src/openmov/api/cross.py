@@ -81,7 +81,7 @@ def evaluate_cross(
     """
     given = load_vocabulary(vocabulary)
     names = Vocabulary((), given.names, given.prompts)
-    official = official_test_ids(manifest)
+    official = official_test_ids(manifest, how.get("root"))
 
     def prepare(runs: Sequence[LoadedRun], preparing: Preparing) -> TestClips:
         clips = prepare_clips(runs, manifest, names, preparing)
@@ -160,7 +160,7 @@ def measure_cross(
     )
 
 
-def official_test_ids(manifest: Path) -> list[frozenset[str]]:
+def official_test_ids(manifest: Path, root: Path | None = None) -> list[frozenset[str]]:
     """The test clips of each official split, also those that are missing or broken."""
     coverage = load_coverage(manifest)
     found = []
@@ -168,7 +168,7 @@ def official_test_ids(manifest: Path) -> list[frozenset[str]]:
         beside = manifest.parent / name
         part = load_coverage(beside)
         lost = () if part is None else (*part.missing, *part.broken)
-        listed = [record.video_id for record in load_manifest(beside).select("test").records]
+        listed = [record.video_id for record in load_manifest(beside, root=root).select("test").records]
         found.append(frozenset([*listed, *(one.clip_id for one in lost if one.split == "test")]))
     return found
 

@@ -22,7 +22,7 @@ from openmov.data.reader import ClipReader
 from openmov.data.records import SPLITS, Record
 from openmov.data.source import Unreadable
 from openmov.errors import DecodeError, ManifestError, StorageError
-from openmov.runtime.progress import progress_bar
+from openmov.runtime.progress import note, progress_bar
 from openmov.store.cache import ArrayCache, step_key
 from openmov.store.entry import DamagedError, check
 from openmov.store.pack import Sample, refuse_foreign, write_pack
@@ -54,13 +54,14 @@ def pack_manifest(
     frames: bool = False,
     shard_bytes: int = DEFAULT_SHARD_BYTES,
     shown: bool = True,
+    root: Path | None = None,
 ) -> Packed:
     """Packs every entry that training (of training clips) or a test (of the others) asks for.
 
     Videos that cannot be read are left out and listed. Raises ManifestError, BackboneError; StorageError also where a
     readable video lacks an entry.
     """
-    listed = load_manifest(manifest)
+    listed = load_manifest(manifest, root=root, say=note)
     names = [name for name in SPLITS if split in (name, "all")]
     records = [record for name in names for record in listed.records if record.split == name]
     if not records:

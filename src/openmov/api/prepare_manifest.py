@@ -28,7 +28,7 @@ from openmov.data.source import Unreadable
 from openmov.errors import DecodeError, ManifestError, RecipeError
 from openmov.media.decode import GuardedDecoder
 from openmov.runtime.atomic import free_bytes
-from openmov.runtime.progress import progress_bar
+from openmov.runtime.progress import note, progress_bar
 from openmov.store.cache import ArrayCache
 
 _SURVEY_THREADS = 4
@@ -79,6 +79,7 @@ def prepare_manifest(
     plan_only: bool = False,
     announce: Callable[[Plan], None] | None = None,
     shown: bool = True,
+    root: Path | None = None,
 ) -> Preparation:
     """Prepares the training clips of a manifest for training, all others for a test; `split` takes one split alone.
 
@@ -90,7 +91,7 @@ def prepare_manifest(
     Raises ManifestError (also where there is no such video), BackboneError, StorageError, RecipeError.
     """
     begun = time.monotonic()
-    listed = load_manifest(manifest)
+    listed = load_manifest(manifest, root=root, say=note)
     records = _chosen(listed, split, options.shard)
     wiring = wire(recipe, cache_folder)
     assert wiring.cache is not None

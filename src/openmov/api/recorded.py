@@ -41,6 +41,8 @@ class HowToRecord(TypedDict):
     """Threads that prepare and read."""
     shown: NotRequired[bool]
     """Whether progress is, by the first process alone."""
+    root: NotRequired[Path | None]
+    """Folder that holds the videos; None takes the manifest's."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,7 @@ def record_runs(
     changes: Sequence[str] = (),
     workers: int = 2,
     shown: bool = True,
+    root: Path | None = None,
 ) -> Recorded:
     """One pass of each run; `check` refuses runs before a video is opened, `prepare` gives the clips.
 
@@ -90,7 +93,7 @@ def record_runs(
     runs = runs if views is None else tuple(run.with_views(*views) for run in runs)
     check(runs)
     with joined_world() as world:
-        clips = prepare(runs, Preparing(split, workers, shown and world.first, world))
+        clips = prepare(runs, Preparing(split, workers, shown and world.first, world, root))
         prepared, recordings, seconds = time.monotonic() - started, [], {}
         for run in runs:
             began = time.monotonic()

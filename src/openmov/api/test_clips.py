@@ -17,6 +17,7 @@ from openmov.evaluation.conditions import VideosPresent
 from openmov.evaluation.result import Failure
 from openmov.runtime.checkpoint import require_match
 from openmov.runtime.distributed import ALONE, World
+from openmov.runtime.progress import note
 from openmov.text.vocabulary import Vocabulary, load_vocabulary
 
 
@@ -79,6 +80,8 @@ class Preparing:
     """Whether progress is."""
     world: World = ALONE
     """The processes that share the work."""
+    root: Path | None = None
+    """Folder that holds the videos; None takes the manifest's."""
 
 
 def load_test_clips(runs: Sequence[LoadedRun], manifest: Path, vocabulary: Path, how: Preparing) -> TestClips:
@@ -106,7 +109,9 @@ def prepare_clips(runs: Sequence[LoadedRun], manifest: Path, names: Vocabulary, 
 
     Several processes first store a part each, then every one finds all of them stored and knows the same readable ones.
     """
-    listed = load_manifest(manifest, vocabulary=names, check_files=any(run.wiring.opens_files for run in runs))
+    check_files = any(run.wiring.opens_files for run in runs)
+    say = note if how.world.first else None
+    listed = load_manifest(manifest, root=how.root, vocabulary=names, check_files=check_files, say=say)
     records = tuple(one for one in listed.records if one.split == how.split)
     unreadable: dict[str, Unreadable] = {}
     filling: dict[str, Any] = {"training": False, "workers": how.workers, "shown": how.shown}

@@ -35,6 +35,7 @@ from openmov.prediction.predictor import RecordedScorer, record
 from openmov.runtime.checkpoint import Provenance
 from openmov.runtime.compute import choose_compute
 from openmov.runtime.distributed import World, joined_world
+from openmov.runtime.progress import note
 from openmov.runtime.run_folder import RunFolder
 from openmov.training.loop import TrainingSummary, train
 from openmov.training.objective import BaseObjective, Objective
@@ -155,13 +156,15 @@ def run_training(
     buffer: int = DEFAULT_BUFFER,
     workers: int = 2,
     shown: bool = True,
+    root: Path | None = None,
 ) -> TrainingResult:
     """Trains into the run folder `out`; with `resume`, goes on where this run stopped, to the same weights.
 
     With calibration (True, or "classes"), a second network of the same recipe is trained first, in `out/calibration`,
     on four fifths of the base classes; its answers for the rest decide beta and tau_v. With "entropy", the validation
     clips decide tau_v, after the training and without their labels. `workers` threads read videos; `shown` draws
-    progress on stderr. Videos that cannot be read are left out, and listed in the result and in `out/data.json`.
+    progress on stderr; `root` holds the videos, in place of the manifest's folder. Videos that cannot be read are left
+    out, and listed in the result and in `out/data.json`.
     `features` is a folder of stored video embeddings, as `openmov prepare --features` writes it; a network that looks
     at nothing else then opens no video. With `shards`, the folder or web address of a pack, no video is opened either:
     everything is streamed from there, in the order of a shuffle buffer of `buffer` clips.
@@ -177,7 +180,8 @@ def run_training(
         _refuse_uneven_shares(recipe, world)
         wiring = wire(recipe, cache_folder, features)
         check_files = shards is None and wiring.opens_files
-        data = load_base(manifest, vocabulary, recipe.training.seed, check_files=check_files)
+        say, seed = note if world.first else None, recipe.training.seed
+        data = load_base(manifest, vocabulary, seed, check_files=check_files, root=root, say=say)
         wiring = replace(wiring, classes=data.vocabulary.names)
         supply: Supply = FileSupply(wiring, workers)
         if shards is not None:

@@ -4,7 +4,7 @@ From the vocabulary only the base names leave this module; videos of novel class
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -61,10 +61,19 @@ class TrainingData:
         return replace(self, train=kept["train"], val=kept["val"])
 
 
-def load_base(manifest: Path, vocabulary: Path, seed: int, *, check_files: bool = True) -> TrainingData:
+def load_base(
+    manifest: Path,
+    vocabulary: Path,
+    seed: int,
+    *,
+    check_files: bool = True,
+    root: Path | None = None,
+    say: Callable[[str], None] | None = None,
+) -> TrainingData:
     """The training and validation clips of base classes; without validation clips, two a class are held out.
 
-    With `check_files` False videos need not be there: all that is looked at is stored elsewhere.
+    With `check_files` False videos need not be there: all that is looked at is stored elsewhere. `root` holds the
+    videos, in place of the manifest's folder; `say` is told what is peculiar and no fault.
 
     Raises ManifestError and VocabularyError.
     """
@@ -72,7 +81,7 @@ def load_base(manifest: Path, vocabulary: Path, seed: int, *, check_files: bool 
     if not whole.base:
         mend = "draw base and novel classes with openmov split"
         raise VocabularyError(vocabulary, "names no base class, and only those are trained on", mend)
-    listed = load_manifest(manifest, vocabulary=whole, check_files=check_files)
+    listed = load_manifest(manifest, root=root, vocabulary=whole, check_files=check_files, say=say)
     base = whole.for_protocol("base")
     names = frozenset(base.names)
     records = [record for record in listed.records if record.split != "test" and record.label in names]

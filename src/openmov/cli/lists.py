@@ -1,7 +1,7 @@
 """Verbs about what goes into a run: recipes, class names, manifests and the videos they list."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
@@ -15,6 +15,7 @@ from openmov.cli.options import (
     Manifest,
     NotNegative,
     RecipeName,
+    Root,
     SafetensorsOnly,
     Set,
     Workers,
@@ -22,7 +23,7 @@ from openmov.cli.options import (
     with_flow,
     with_safetensors_only,
 )
-from openmov.errors import RecipeError, VocabularyError
+from openmov.errors import RecipeError
 
 FramesFlag = Annotated[
     bool,
@@ -45,7 +46,9 @@ def check(
     /,
     *,
     vocabulary: Path | None = None,
+    root: Root = None,
     cache: Path | None = None,
+    verbose: Flag = False,
     deep: Flag = False,
     limit: LimitSeconds = 600,
     json: Json = False,
@@ -60,6 +63,8 @@ def check(
         Every label of the manifests must be one of its names.
     cache
         Also look for damaged entries in this cache folder.
+    verbose
+        Print a line for every file; otherwise like faults and notes are counted and named once, with an example.
     deep
         Decode every video whole.
     """
@@ -68,7 +73,8 @@ def check(
     from openmov.media.decode import limited_decoder
 
     with limited_decoder(limit) as decoder:
-        return show.findings(check_files(files, vocabulary, cache, deep=deep, decoder=decoder), json)
+        found = check_files(files, vocabulary, cache, root=root, deep=deep, decoder=decoder)
+    return show.findings(found, json, verbose=verbose)
 
 
 @app.command
@@ -95,37 +101,58 @@ def split(
     out: Path,
     base: AtLeastOne | None = None,
     fraction: float | None = None,
+    novel: str | None = None,
     seed: NotNegative = 0,
     prompts: str = "kinetics700",
+    clips: Path | None = None,
+    root: Root = None,
+    test: float = 0.2,
+    val: float = 0.1,
 ) -> None:
-    """Draw base and novel classes at random from a list of names, and write the vocabulary.
+    """Make base and novel classes of a list of names, drawn at random or named, and write the vocabulary.
 
     Parameters
     ----------
     names
-        Text file, one class name a line.
+        List of class names (one a line, with ids, CSV, JSON or YAML), or a manifest, whose labels are taken.
     out
         JSON file to write: names, seed, generator, SHA-256.
     base
         How many classes become base.
     fraction
-        Or which part of them; one of the two must be given.
+        Or which part of them.
+    novel
+        Or which classes become novel: names separated by commas, or a list of them; the others are base.
     seed
         Of the draw.
     prompts
         Template set the names are embedded through.
+    clips
+        Manifest to write: that of NAMES, its clips drawn into train, val and test, groups kept together.
+    test
+        With --clips: which part of the clips of each class is for testing.
+    val
+        And which part for validation.
     """
-    from openmov.data.split import split_classes, write_vocabulary
-    from openmov.text.prompts import load_prompts
-    from openmov.text.vocabulary import load_vocabulary
+    from openmov.api.splitting import write_split
+    from openmov.runtime.progress import note
 
-    if (base is None) == (fraction is None):
-        raise VocabularyError("split", "the size of the base is given by --base or by --fraction", "give one of them")
-    load_prompts(prompts)
-    listed = load_vocabulary(names).names
-    vocabulary = split_classes(listed, num_base=base, base_fraction=fraction, seed=seed, prompts=prompts)
-    write_vocabulary(out, vocabulary, seed=seed)
-    print(f"{len(vocabulary.base)} base and {len(vocabulary.novel)} novel classes in {out}")
+    said = write_split(
+        names,
+        out,
+        num_base=base,
+        base_fraction=fraction,
+        novel=novel,
+        seed=seed,
+        prompts=prompts,
+        clips=clips,
+        root=root,
+        test_fraction=test,
+        val_fraction=val,
+        say=note,
+    )
+    for line in said:
+        print(line)
 
 
 @app.command
@@ -133,6 +160,7 @@ def prepare(
     *,
     recipe: RecipeName,
     manifest: Manifest,
+    root: Root = None,
     split: Literal["train", "val", "test", "all"] = "all",
     cache: Cache = None,
     features: Path | None = None,
@@ -172,9 +200,8 @@ def prepare(
     settings, folder = load_recipe(recipe, changes), cache or default_cache_folder()
     options = PrepareOptions(workers, engine, frames, verify, Shard.parse(shard or "1/1"), float(limit) or None)
     say = None if plan or json else show_prepare.plan_on_stderr
-    done = prepare_manifest(
-        settings, manifest, split, cache_folder=folder, options=options, features=features, plan_only=plan, announce=say
-    )
+    how: dict[str, Any] = {"cache_folder": folder, "options": options, "features": features, "root": root}
+    done = prepare_manifest(settings, manifest, split, plan_only=plan, announce=say, **how)
     return show_prepare.prepared(done, json)
 
 
@@ -184,6 +211,7 @@ def pack(
     recipe: RecipeName,
     manifest: Manifest,
     out: Path,
+    root: Root = None,
     split: Literal["train", "val", "test", "all"] = "all",
     cache: Cache = None,
     frames: FramesFlag = False,
@@ -211,6 +239,5 @@ def pack(
 
     settings, folder = load_recipe(recipe, with_flow(flow, set_)), cache or default_cache_folder()
     size = megabytes * 1_000_000
-    return show_prepare.packed(
-        pack_manifest(settings, manifest, out, split, cache_folder=folder, frames=frames, shard_bytes=size)
-    )
+    how: dict[str, Any] = {"cache_folder": folder, "frames": frames, "shard_bytes": size, "root": root}
+    return show_prepare.packed(pack_manifest(settings, manifest, out, split, **how))

@@ -30,6 +30,9 @@ Set = Annotated[
 Cache = Annotated[Path | None, Parameter(help="Cache folder. [default: $OPENMOV_CACHE or ~/.cache/openmov]")]
 RecipeName = Annotated[str, Parameter(help="Bundled recipe, or path of a YAML file.")]
 Manifest = Annotated[Path, Parameter(help="CSV or JSONL with the columns path, label and split (train, val, test).")]
+Root = Annotated[
+    Path | None, Parameter(help="Folder that holds the videos of the manifest. [default: the manifest's own folder]")
+]
 Names = Annotated[Path, Parameter(help="JSON with base and novel class names, as `openmov split` writes it.")]
 FeaturesFolder = Annotated[
     Path | None,

@@ -204,14 +204,14 @@ def predict(
     from openmov.api.predict import predictor_for
     from openmov.cli import answers
     from openmov.media.decode import limited_decoder
-    from openmov.runtime.progress import warn
+    from openmov.runtime.progress import note
 
     form = answers.form_of(as_json=output.json, as_csv=output.csv)
     answers.refuse_page(output.report)
     if not files and not stdin:
         raise DecodeError("predict", "no file is named", "name files or folders, or - for a list on standard input")
     cut = _cut(moments, output)
-    labels = choose_labels(names.labels, names.vocabulary, warn)
+    labels = choose_labels(names.labels, names.vocabulary, note)
     predictor = predictor_for(_choices(network))
     _refuse_unseen_flow(network, predictor)
     found = find_files(files, from_stdin=stdin, with_sound=predictor.hears)
@@ -253,13 +253,13 @@ def _background_test(
     moments: TimelineOptions, predictor: "Predictor", vocabulary: "Vocabulary"
 ) -> "BackgroundTest | None":
     from openmov.api.labels import labels_of
-    from openmov.runtime.progress import warn
+    from openmov.runtime.progress import note
 
     if moments.background is not None and not moments.unknown:
         raise RecipeError("--background", "is given without --unknown", "add --unknown, or leave it out")
     if not moments.unknown:
         return None
-    named = None if moments.background is None else labels_of(moments.background, warn)
+    named = None if moments.background is None else labels_of(moments.background, note)
     return predictor.background_test(vocabulary, named)
 
 

@@ -17,6 +17,7 @@ from openmov.cli.options import (
     Manifest,
     Names,
     RecipeName,
+    Root,
     SafetensorsOnly,
     Set,
     Workers,
@@ -74,6 +75,7 @@ def train(
     resume: Flag = False,
     calibrate: Calibrate = False,
     protocol: HyperParameters = "paper",
+    root: Root = None,
     streamed: Streamed = Streamed(),
     cache: Cache = None,
     features: FeaturesFolder = None,
@@ -101,7 +103,13 @@ def train(
     changes = with_safetensors_only(safetensors_only, set_)
     settings = with_protocol(load_recipe(recipe, changes), protocol, changes)
     folder = cache or default_cache_folder()
-    how: dict[str, Any] = {"resume": resume, "with_calibration": calibrate, "workers": workers, **vars(streamed)}
+    how: dict[str, Any] = {
+        "resume": resume,
+        "with_calibration": calibrate,
+        "workers": workers,
+        "root": root,
+        **vars(streamed),
+    }
     result = run_training(settings, manifest, vocabulary, out, cache_folder=folder, features=features, **how)
     if speaks():
         show.training(result, json)
@@ -113,6 +121,7 @@ class Measurement:
     """What is measured."""
 
     split: Annotated[Literal["train", "val", "test"], Parameter(help="Which videos.")] = "test"
+    root: Root = None
     protocol: Annotated[
         Literal["base-novel", "cross"],
         Parameter(
@@ -184,7 +193,13 @@ def _how(measured: Measurement, features: Path | None, workers: int) -> dict[str
 
     views = parse_views(measured.views)
     changes = with_answering(measured.generalised, measured.encoder_weight, ())
-    chosen = {"split": measured.split, "backbone": measured.backbone, "views": views, "changes": changes}
+    chosen = {
+        "split": measured.split,
+        "root": measured.root,
+        "backbone": measured.backbone,
+        "views": views,
+        "changes": changes,
+    }
     safe = measured.safetensors_only
     return {**chosen, "safetensors_only": safe, "features": features, "workers": workers}
 

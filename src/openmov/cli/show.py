@@ -18,19 +18,24 @@ from openmov.api.evaluate import EvaluatedTask
 from openmov.api.measuring import Method
 from openmov.api.train import TrainingResult
 from openmov.cli.answers import one_prediction
+from openmov.cli.counted import counted, counted_errors
 from openmov.evaluation.detail import generalised_row
 from openmov.evaluation.metrics import Proportion, harmonic_mean
 from openmov.evaluation.result import Evaluation
 from openmov.experiments.demo import DemoResult
 
 
-def findings(found: Findings, as_json: bool) -> int:
-    """Faults found by `check`; 2 where there is one."""
+def findings(found: Findings, as_json: bool, *, verbose: bool = False) -> int:
+    """Faults found by `check`, like ones in one line unless `verbose`; 2 where there is one."""
     if as_json:
-        print_json({"checked": found.num_checked, "faults": list(found.faults), "notes": list(found.notes)})
+        notes = list(map(str, found.notes))
+        print_json({"checked": found.num_checked, "faults": list(map(str, found.faults)), "notes": notes})
     else:
-        for line in (*found.faults, *(f"note: {note}" for note in found.notes)):
+        each = len(found.faults) + len(found.notes) if verbose else 1
+        for line in counted(((one.where, one.what, one.kind) for one in found.faults), each_up_to=each):
             print(line)
+        for line in counted(((one.where, one.what, one.kind) for one in found.notes), each_up_to=each):
+            print(f"note: {line}")
         print(f"{found.num_checked} checked, {_count(len(found.faults), 'fault')}")
     return 2 if found.faults else 0
 
@@ -54,7 +59,7 @@ def training(result: TrainingResult, as_json: bool) -> None:
             clips, held = result.calibration.num_clips, len(result.calibration.pseudo_novel)
             of = f"clips of {held} held-out base classes" if held else "validation clips, by entropy"
             print(f"calibrated on {clips} {of}: beta {chosen_settings.beta:g}, tau_v {chosen_settings.tau_v:.3g}")
-    _complain(str(one.error) for one in result.unreadable)
+    _complain(counted_errors(one.error for one in result.unreadable))
 
 
 def evaluation(task: EvaluatedTask, page: Path | None, as_json: bool) -> int:
@@ -81,7 +86,7 @@ def evaluation(task: EvaluatedTask, page: Path | None, as_json: bool) -> int:
         print(task.clips.videos(task.clips.vocabulary.names, len(task.clips.records)))
         if page is not None:
             print(page)
-    _complain(str(one.error) for one in task.clips.unreadable)
+    _complain(counted_errors(one.error for one in task.clips.unreadable))
     return 2 if task.clips.unreadable else 0
 
 

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from openmov.api.evaluate_base import NOTE, BaseTask
+from openmov.cli.counted import counted_errors
 from openmov.cli.show import short_conditions
 from openmov.evaluation.result import Evaluation
 
@@ -27,8 +28,8 @@ def base_only(task: BaseTask, page: Path | None, as_json: bool) -> int:
         print(f"{videos}. {NOTE}")
         if page is not None:
             print(page)
-    for one in clips.unreadable:
-        print(f"openmov: {one.error}", file=sys.stderr)
+    for line in counted_errors(one.error for one in clips.unreadable):
+        print(f"openmov: {line}", file=sys.stderr)
     return 2 if clips.unreadable else 0
 
 

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from openmov.api.cross import CrossTask
+from openmov.cli.counted import counted_errors
 from openmov.cli.show import short_conditions
 from openmov.evaluation.detail import CrossRow
 from openmov.evaluation.metrics import Proportion
@@ -30,8 +31,8 @@ def crossing(task: CrossTask, page: Path | None, as_json: bool) -> int:
         print(f"{videos}; {len(task.shared)} of {len(clips.vocabulary.names)} names were trained on too")
         if page is not None:
             print(page)
-    for one in clips.unreadable:
-        print(f"openmov: {one.error}", file=sys.stderr)
+    for line in counted_errors(one.error for one in clips.unreadable):
+        print(f"openmov: {line}", file=sys.stderr)
     return 2 if clips.unreadable else 0
 
 

@@ -12,6 +12,7 @@ from openmov.api.pack import Packed
 from openmov.api.prepare_manifest import Preparation
 from openmov.api.prepare_plan import Plan
 from openmov.api.prepare_report import PrepareReport
+from openmov.cli.counted import counted, counted_errors
 from openmov.data.source import Unreadable
 
 _UNITS = {"flow": "pairs", "frames": "frames", "frozen": "frames", "audio": "spectrograms"}
@@ -48,7 +49,7 @@ def packed(result: Packed) -> int:
 
 
 def _complain(unreadable: Sequence[Unreadable]) -> int:
-    lines = [str(one.error) for one in unreadable]
+    lines = list(counted_errors(one.error for one in unreadable))
     more = [f"... and {len(lines) - _MOST_LINES} more"] if len(lines) > _MOST_LINES else []
     for line in lines[:_MOST_LINES] + more:
         print(f"openmov: {line}", file=sys.stderr)
@@ -94,7 +95,8 @@ def _print_report(report: PrepareReport) -> None:
     console = Console(width=110, highlight=False)
     console.print(table if report.failures else table.title)
     if report.notes:
-        console.print(f"{_count(len(report.notes), 'note')} on odd files, such as {report.notes[0].what}")
+        for line in counted((note.file, note.what, "") for note in report.notes):
+            console.print(f"note: {line}", soft_wrap=True, markup=False)
 
 
 def duration(seconds: float) -> str:

@@ -93,7 +93,7 @@ def load_manifest(
         raise FaultyManifest(path, faults, root_hint(path, records, faults, root))
     manifest = Manifest(records, path, _root(path, root))
     if say is not None and (note := columns_note(manifest)):
-        say(note)
+        say(f"{path}: {note}")
     return manifest
 
 
@@ -102,7 +102,7 @@ def columns_note(manifest: Manifest) -> str:
     names = manifest.own_columns
     several = "s" if len(names) > 1 else ""
     shown = ", ".join(names[:_SHOWN_COLUMNS]) + (" ..." if len(names) > _SHOWN_COLUMNS else "")
-    return f"{manifest.path}: column{several} kept, of no meaning here: {shown}" if names else ""
+    return f"column{several} kept, of no meaning here: {shown}" if names else ""
 
 
 def root_hint(path: Path, records: Sequence[Record], faults: Sequence[Fault], root: Path | None) -> str:

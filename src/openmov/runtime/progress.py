@@ -1,4 +1,4 @@
-"""A progress bar on stderr for work that is a number of like things; one closing line where stderr is no terminal.
+"""A progress bar on stderr for work that is a number of like things; a line now and then where stderr is no terminal.
 
 Knows nothing of what the things are.
 """
@@ -22,10 +22,17 @@ from rich.progress import (
 
 from openmov.printable import printable
 
+FIRST_LINE_SECONDS = 10.0
+LONGEST_PAUSE_SECONDS = 300.0
+"""Between two lines about one piece of work, where nobody watches a bar."""
+
 
 @contextmanager
 def progress_bar(title: str, total: int, *, shown: bool = True) -> Iterator[Callable[[int], None]]:
-    """Yields a function that takes how many are done in all. Nothing is drawn for no work or with `shown` False."""
+    """Yields a function that takes how many are done in all. Nothing is drawn for no work or with `shown` False.
+
+    Where stderr is no terminal, a line after FIRST_LINE_SECONDS, then ever more seldom, and one at the end.
+    """
     console = Console(stderr=True, quiet=not shown or total == 0, highlight=False)
     columns = (TextColumn(title), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
     # Lines printed meanwhile are moved above the bar, to stderr: right where both are one screen, wrong for a pipe.
@@ -33,11 +40,18 @@ def progress_bar(title: str, total: int, *, shown: bool = True) -> Iterator[Call
     bar = Progress(*columns, console=console, disable=not console.is_terminal, redirect_stdout=one_screen)
     task = bar.add_task("", total=total)
     started, last = time.monotonic(), 0
+    next_line, pause = started + FIRST_LINE_SECONDS, FIRST_LINE_SECONDS
 
     def show(done: int) -> None:
-        nonlocal last
+        nonlocal last, next_line, pause
         last = done
         bar.update(task, completed=done)
+        now = time.monotonic()
+        if not console.is_terminal and now >= next_line and done < total:
+            left = (now - started) * (total - done) / done if done else 0
+            console.print(f"{title}: {done} of {total}, {now - started:.0f} s, {left:.0f} s left", soft_wrap=True)
+            pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+            next_line = now + pause
 
     with bar:
         yield show
@@ -72,6 +86,11 @@ def download_bar(title: str, total_bytes: int, *, shown: bool = True) -> Iterato
 def warn(line: str) -> None:
     """One line on stderr, whoever reads it: what a user should know, and need not act upon."""
     Console(stderr=True, highlight=False).print(f"openmov: {printable(line)}", soft_wrap=True, markup=False)
+
+
+def note(line: str) -> None:
+    """One line on stderr about what was understood, or is peculiar and no fault."""
+    Console(stderr=True, highlight=False).print(f"note: {printable(line)}", soft_wrap=True, markup=False)
 
 
 def remark(line: str) -> None:

@@ -13,6 +13,6 @@ def test_a_file_that_hangs_is_a_fault_and_the_next_one_is_looked_at(tmp_path: Pa
     with limited_decoder(2, TrickyDecoder()) as decoder:
         found = check_files(files, None, None, shown=False, decoder=decoder)
     (fault,) = found.faults
-    assert fault == f"{files[0]}: reading it takes longer than 2 s"
-    assert found.notes == (f"{files[1]}: no sound",)
+    assert str(fault) == f"{files[0]}: reading it takes longer than 2 s"
+    assert tuple(map(str, found.notes)) == (f"{files[1]}: no sound",)
     assert found.num_checked == 2

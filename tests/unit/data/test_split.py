@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from openmov.data.records import Record
-from openmov.data.split import GENERATOR, hold_out_validation, pseudo_novel_split, split_classes, write_vocabulary
+from openmov.data.split import (
+    GENERATOR,
+    chosen_split,
+    hold_out_validation,
+    pseudo_novel_split,
+    split_classes,
+    split_clips,
+    write_vocabulary,
+)
 from openmov.errors import ManifestError, VocabularyError
 from openmov.text.vocabulary import Vocabulary, load_vocabulary
 
@@ -161,3 +170,79 @@ class TestHoldOutValidation:
     def test_sizes_that_are_none(self, options: dict[str, float]) -> None:
         with pytest.raises(ValueError, match="per_class"):
             hold_out_validation(records(*"aaa"), seed=0, **options)  # type: ignore[arg-type]
+
+
+class TestChosen:
+    def test_the_named_are_novel_and_all_others_base(self) -> None:
+        found = chosen_split(("brush_hair", "clap", "jump", "run"), ("run", "brush hair"))
+        assert (found.base, found.novel) == (("clap", "jump"), ("brush_hair", "run"))
+
+    def test_one_that_is_not_there_names_the_nearest(self) -> None:
+        with pytest.raises(VocabularyError, match="'jmup' and 1 more is not among the 3 classes; did you mean 'jump'"):
+            chosen_split(("clap", "jump", "run"), ("jmup", "run", "fly"))
+
+    @pytest.mark.parametrize("novel", [("clap", "jump"), ()])
+    def test_no_role_is_left_without_a_class(self, novel: tuple[str, ...]) -> None:
+        with pytest.raises(VocabularyError, match="no class is left"):
+            chosen_split(("clap", "jump"), novel)
+
+
+def grouped(count: int) -> list[Record]:
+    """Two classes, five clips a group; a group of each class in three holds a clip of the other."""
+    records = []
+    for number in range(count):
+        label = "ab"[number % 2]
+        for clip in range(5):
+            strange = clip == 4 and number % 3 == 0
+            name = "ab"[number % 2 == 0] if strange else label
+            records.append(Record(f"{number}-{clip}", Path("x.mp4"), name, split="train", group=str(number)))
+    return records
+
+
+def sides(records: Sequence[Record]) -> dict[str | None, set[str]]:
+    found: dict[str | None, set[str]] = {}
+    for record in records:
+        found.setdefault(record.group, set()).add(record.split)
+    return found
+
+
+class TestGroups:
+    @pytest.mark.parametrize("seed", range(5))
+    def test_clips_are_split_by_groups(self, seed: int) -> None:
+        records = split_clips(grouped(40), test_fraction=0.25, val_fraction=0.1, seed=seed)
+        assert all(len(found) == 1 for found in sides(records).values())
+        for label in "ab":
+            parts = Counter(record.split for record in records if record.label == label)
+            assert abs(parts["test"] / parts.total() - 0.25) < 0.06
+            assert abs(parts["val"] / parts.total() - 0.1) < 0.06
+        assert records == split_clips(grouped(40)[::-1], test_fraction=0.25, val_fraction=0.1, seed=seed)[::-1]
+
+    def test_a_class_of_one_group_stays_for_training(self) -> None:
+        records = [Record(str(i), Path("x.mp4"), "a", group="1") for i in range(4)]
+        assert {one.split for one in split_clips(records, test_fraction=0.5, val_fraction=0.2, seed=0)} == {"train"}
+
+    def test_records_without_a_group_are_split_one_by_one(self) -> None:
+        records = [Record(str(i), Path("x.mp4"), "a") for i in range(10)]
+        parts = Counter(one.split for one in split_clips(records, test_fraction=0.3, val_fraction=0.2, seed=0))
+        assert parts == {"train": 5, "test": 3, "val": 2}
+
+    def test_fractions_that_leave_nothing(self) -> None:
+        with pytest.raises(ManifestError, match="leave none to train"):
+            split_clips(grouped(4), test_fraction=0.6, val_fraction=0.4, seed=0)
+
+    @pytest.mark.parametrize("seed", range(5))
+    def test_validation_takes_whole_groups_and_leaves_every_class_one(self, seed: int) -> None:
+        records = hold_out_validation(grouped(12), per_class=2, seed=seed)
+        assert all(len(found) == 1 for found in sides(records).values())
+        assert {record.label for record in records if record.split == "train"} == {"a", "b"}
+        assert sum(record.split == "val" for record in records) in (
+            5,
+            10,
+            15,
+        )  # one clip of the other class, then a group of it
+
+    def test_validation_where_no_group_can_be_spared(self) -> None:
+        with pytest.raises(ManifestError, match="two groups"):
+            hold_out_validation(
+                [Record(str(i), Path("x"), "a", split="train", group="1") for i in range(4)], per_class=2, seed=0
+            )

@@ -72,3 +72,17 @@ def test_an_error_passes_without_a_closing_line(plain: pytest.MonkeyPatch, capsy
     with pytest.raises(ZeroDivisionError), progress_bar("preparing", 7) as show:
         show(1 // 0)
     assert capsys.readouterr().err == ""
+
+
+def test_a_line_now_and_then_where_nobody_watches(
+    plain: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clock = [0.0]
+    plain.setattr("openmov.runtime.progress.time.monotonic", lambda: clock[0])
+    with progress_bar("preparing", 600) as show:
+        for done in range(600):
+            clock[0] = float(done)
+            show(done)
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == "preparing: 10 of 600, 10 s, 590 s left"
+    assert [line.split()[1] for line in lines[:-1]] == ["10", "30", "70", "150", "310"]

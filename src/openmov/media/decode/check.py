@@ -38,13 +38,14 @@ def check_media(path: Path, *, deep: bool = False) -> MediaCheck:
     except DecodeError as error:
         return MediaCheck(None, (error.what,), ())
     faults = []
-    if info.video is None:
-        faults.append("its pictures cannot be decoded" if has_pictures else "no pictures")
+    if info.video is None and has_pictures:
+        faults.append("its pictures cannot be decoded")
     if info.video is not None:
         faults += _faults("video", found.video, look.video)
     if info.audio is not None:
         faults += _faults("sound", found.audio, look.audio)
-    return MediaCheck(info, tuple(faults), tuple(_notes(info, found, look)))
+    alone = [] if info.video is not None or has_pictures else ["sound alone: no pictures"]
+    return MediaCheck(info, tuple(faults), (*alone, *_notes(info, found, look)))
 
 
 def _faults(kind: str, extent: Extent | None, tally: Tally) -> list[str]:
