@@ -14,19 +14,18 @@ from openmov.api.choices import Choices
 from openmov.api.inputs import find_files
 from openmov.api.labels import choose_labels
 from openmov.api.predictor import Predictor, views_overrides
-from openmov.api.towers import read_weights
+from openmov.api.towers import read_weights, require_both
 from openmov.api.wiring import Wiring, wire
 from openmov.config.load import change_recipe, load_recipe
 from openmov.config.presets import preset_overrides
 from openmov.config.schema import Recipe
 from openmov.errors import DecodeError, RecipeError
-from openmov.model.backbones import Backbone, load_default, load_sound_tower
+from openmov.model.backbones import Backbone, load_default
 from openmov.model.backbones.auto import AUTO
 from openmov.model.backbones.base import ClipBackbone, HearingBackbone
 from openmov.prediction.base_novel import NovelPath
 from openmov.runtime.cache_folder import default_cache_folder
 from openmov.store.class_vectors import ClassVectors
-from openmov.types import Modality
 
 _WITHOUT_RUN = "standard"
 _SHORT_SIDE_PER_CROP = 256 / 224  # ViViT: crops of 224 from a short side of 256
@@ -132,9 +131,7 @@ def weights_for(path: Path, wiring: Wiring) -> NovelPath:
 
     Raises CheckpointError; RecipeError where there is nothing to weigh.
     """
-    if wiring.sound is None or Modality.VIDEO not in wiring.modalities:
-        what = "is given, and nothing but pictures answers" if wiring.sound is None else "is given, and sound is alone"
-        raise RecipeError("--weights", what, "add --sound, or leave it out")
+    require_both(wiring, "--weights")
     return read_weights(path, wiring)
 
 
@@ -161,13 +158,11 @@ def wiring_without_run(choices: Choices) -> Wiring:
     if named is None and choices.revision is None and not _overridden("backbone.name", choices.overrides):
         loaded = load_default(safetensors_only=asked.safetensors_only)
         recipe = change_recipe(recipe, [f"backbone.name={json.dumps(loaded.name)}"])
-    wiring = wire(recipe, None, backbone=loaded).computing(choices.device, choices.dtype)
-    backbone, sound = wiring.backbone, None
+    wiring = wire(recipe, None, backbone=loaded, hears=True).computing(choices.device, choices.dtype)
+    backbone, sound = wiring.backbone, wiring.sound
     if choices.dtype == "bf16" and isinstance(backbone, ClipBackbone):
         raise RecipeError("--dtype", f"{backbone.name} embeds clips in fp32 alone", "leave it out")
-    if asked.sound is not None:
-        sound = load_sound_tower(asked.sound, asked.sound_revision, safetensors_only=asked.safetensors_only)
-    elif isinstance(backbone, HearingBackbone) and (choices.modalities is None or "audio" in streams):
+    if sound is None and isinstance(backbone, HearingBackbone) and (choices.modalities is None or "audio" in streams):
         sound = backbone.sound_tower()
     if sound is None and streams == ["audio"]:
         raise _no_such_streams(choices.modalities)

@@ -20,7 +20,7 @@ from openmov.api.streaming import StagedNetwork, StreamSettings
 from openmov.api.timeline import Answering, Timeline, TimelineSettings
 from openmov.api.towers import answers_by_towers, tower_scorer
 from openmov.api.trained import open_trained
-from openmov.api.wiring import Wiring, wire
+from openmov.api.wiring import NOT_TRAINED, Wiring, wire
 from openmov.baselines.frozen_clip import FrozenCLIP, FrozenCLIPRule
 from openmov.baselines.own_text import OwnTextRule
 from openmov.config.load import change_recipe
@@ -31,7 +31,7 @@ from openmov.data.batching import collate
 from openmov.data.examples import ExampleInputs, example_inputs
 from openmov.data.records import Record
 from openmov.data.segment import file_facts
-from openmov.errors import DecodeError
+from openmov.errors import DecodeError, RecipeError
 from openmov.media.decode import Decoder
 from openmov.model.backbones import ModelSource
 from openmov.model.backbones.base import SoundTower
@@ -94,6 +94,8 @@ class Predictor:
         if calibrated is not None:
             recipe = recipe.model_copy(update={"prediction": recipe.prediction.model_copy(update=asdict(calibrated))})
         changed = _with_views(change_recipe(recipe, overrides), views)
+        if changed.backbone.sound is not None:
+            raise RecipeError("backbone.sound", NOT_TRAINED, "leave it out, or leave out --run")
         wiring = replace(trained.wiring, recipe=changed, labels=labels).computing(device, dtype)
         return cls(
             wiring,
@@ -107,7 +109,7 @@ class Predictor:
     @classmethod
     def from_backbone(cls, recipe: Recipe, *, views: tuple[int, int] | None = None) -> "Predictor":
         """No training: frozen CLIP, or an untrained MOV where the recipe's method is mov. Raises BackboneError."""
-        return cls.untrained(wire(_with_views(recipe, views), None))
+        return cls.untrained(wire(_with_views(recipe, views), None, hears=True))
 
     @classmethod
     def untrained(cls, wiring: Wiring, weights: NovelPath | None = None) -> "Predictor":

@@ -6,8 +6,9 @@ What a calibration chose is a small JSON file that names the towers it was chose
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,10 @@ import torch.nn.functional as F
 
 from openmov.api.class_names import ClassNames
 from openmov.api.wiring import ENCODER_CHUNK, Wiring
-from openmov.data.reader import ClipReader
 from openmov.data.records import Record
 from openmov.data.source import Unreadable, evaluation_batches
-from openmov.errors import CheckpointError, ManifestError
+from openmov.errors import CheckpointError, ManifestError, RecipeError
+from openmov.media.decode import Decoder
 from openmov.model.backbones.base import AdaptingClipEncoder, ClipBackbone, HearingBackbone
 from openmov.model.encoders import FrozenFrameEncoder
 from openmov.model.towers import AUDIO, BOTH, VIDEO, FrozenTowers
@@ -26,8 +27,9 @@ from openmov.prediction.base_novel import NovelPath
 from openmov.prediction.predictor import NetworkScorer, record
 from openmov.prediction.towers import TowerCalibration, TowersRule, calibrate_towers
 from openmov.runtime.atomic import write_text
+from openmov.runtime.progress import progress_bar
 from openmov.text.vocabulary import Vocabulary
-from openmov.types import ClassEmbeddings, Modality
+from openmov.types import ClassEmbeddings, ClipBatch, Modality
 
 _KIND = "openmov weights of towers"
 _BATCH = 16
@@ -118,25 +120,52 @@ class TowerNames:
 
 
 def calibrate_on(
-    scorer: NetworkScorer,
-    reader: ClipReader,
-    records: list[Record],
+    wiring: Wiring,
+    records: Sequence[Record],
     vocabulary: Vocabulary,
     unreadable: list[Unreadable],
     *,
     manifest: Path,
+    decoder: Decoder | None = None,
     workers: int = 1,
+    shown: bool = True,
 ) -> TowerCalibration:
-    """How much to trust what is heard, on labelled clips. What cannot be read is added to `unreadable`.
+    """How much to trust what is heard, on labelled clips, each looked at and heard as in a prediction.
 
-    Raises ManifestError where no clip is left.
+    What cannot be read is added to `unreadable`. Raises ManifestError where no clip is left, RecipeError where there is
+    nothing to weigh, BackboneError for names that a tower refuses.
     """
+    require_both(wiring, "calibrate")
+    scorer = tower_scorer(wiring)
     assert isinstance(scorer.rule, TowersRule)
-    batches = list(evaluation_batches(reader, records, 1, unreadable, workers))  # sounds are of different lengths
-    if not batches:
-        raise ManifestError(manifest, "has no readable clip to calibrate on", "name a split that has some (--split)")
-    recording = record(scorer.model, batches)
+    scorer.embed_classes(vocabulary)  # what is wrong with the names is said before a file is opened
+    reader = wiring.reader(decoder=decoder)
+    with progress_bar("calibrating", len(records), shown=shown) as progress:
+        # One clip a batch: sounds are of different lengths, and a clip's embeddings are all that is kept of it.
+        batches = _counted(evaluation_batches(reader, records, 1, unreadable, workers), unreadable, progress)
+        first = next(batches, None)
+        if first is None:
+            raise ManifestError(
+                manifest, "has no readable clip to calibrate on", "name a split that has some (--split)"
+            )
+        recording = record(scorer.model, chain([first], batches))
     return calibrate_towers(recording, scorer.embed_classes, vocabulary, scorer.rule)
+
+
+def _counted(
+    batches: Iterator[ClipBatch], unreadable: Sequence[Unreadable], progress: Callable[[int], None]
+) -> Iterator[ClipBatch]:
+    for done, batch in enumerate(batches, start=1):
+        yield batch
+        progress(done + len(unreadable))
+
+
+def require_both(wiring: Wiring, asked: str) -> None:
+    """Raises RecipeError where there are not both pictures and a pretrained tower that hears, to weigh."""
+    if wiring.sound is None:
+        raise RecipeError(asked, "weighs sound against pictures, and nothing hears", "add --sound")
+    if Modality.VIDEO not in wiring.modalities:
+        raise RecipeError(asked, "weighs sound against pictures, and none are looked at", "leave out --modalities")
 
 
 def write_weights(path: Path, found: TowerCalibration, wiring: Wiring) -> dict[str, Any]:

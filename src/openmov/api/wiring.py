@@ -19,12 +19,13 @@ from openmov.config.schema import Recipe
 from openmov.data.pictures import PictureSettings
 from openmov.data.reader import ClipReader
 from openmov.data.sound import Hearing, SoundReader, WaveformReader
+from openmov.errors import RecipeError
 from openmov.media.decode import PLAIN, Decoder
 from openmov.media.decode.by_torchcodec import TorchcodecDecoder
 from openmov.methods import METHODS
 from openmov.modalities.rgb import RGB_VERSION
 from openmov.model import NetworkParts, TrainedModel, build_network
-from openmov.model.backbones import Backbone, load_backbone
+from openmov.model.backbones import Backbone, load_backbone, load_sound_tower
 from openmov.model.backbones.base import SoundTower, TextSide
 from openmov.model.encoders import FrozenFrameEncoder
 from openmov.model.inference import Prepared
@@ -35,6 +36,7 @@ from openmov.store.class_vectors import ClassVectors
 from openmov.store.features import FeatureFacts, StoredFeatures, open_features
 from openmov.types import Modality
 
+NOT_TRAINED = "names a pretrained sound tower, which answers by itself and takes no part in training"
 ENCODER_CHUNK = 32
 """Frames that go through an encoder at a time where no gradient is needed."""
 
@@ -211,17 +213,29 @@ class Wiring:
 
 
 def wire(
-    recipe: Recipe, cache_folder: Path | None, features: Path | None = None, *, backbone: Backbone | None = None
+    recipe: Recipe,
+    cache_folder: Path | None,
+    features: Path | None = None,
+    *,
+    backbone: Backbone | None = None,
+    hears: bool = False,
 ) -> Wiring:
     """Loads what the recipe names (unless it is loaded: `backbone`), and opens a folder of stored features where one is
     given.
 
-    Raises BackboneError, StorageError, FeaturesError where the features were made for another recipe.
+    A pretrained sound tower is loaded for those who ask for it (`hears`); training knows none.
+    Raises BackboneError, StorageError, FeaturesError where the features were made for another recipe, RecipeError for
+    a recipe with a sound tower where none is asked for.
     """
+    asked, sound = recipe.backbone, None
+    if asked.sound is not None and not hears:
+        raise RecipeError("backbone.sound", NOT_TRAINED, "leave it out, or ask without a run (predict --sound)")
     cache = None if cache_folder is None else ArrayCache(cache_folder)
     backbone = backbone or load_backbone(recipe.backbone)
     stored = None if features is None else open_features(features, feature_facts(recipe, backbone))
-    return Wiring(recipe, backbone, cache, features=stored)
+    if asked.sound is not None:
+        sound = load_sound_tower(asked.sound, asked.sound_revision, safetensors_only=asked.safetensors_only)
+    return Wiring(recipe, backbone, cache, features=stored, sound=sound)
 
 
 def feature_facts(recipe: Recipe, backbone: Backbone) -> FeatureFacts:

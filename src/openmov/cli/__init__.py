@@ -10,7 +10,7 @@ import sys
 
 from cyclopts import CycloptsError
 
-from openmov.cli import cache, datasets, lists, predict, runs, share, study, world  # noqa: F401 (each adds its verbs)
+from openmov.cli import cache, calibrate, datasets, lists, predict, runs, share, study, world  # noqa: F401 (each adds its verbs)
 from openmov.cli.options import app
 from openmov.errors import OpenMovError
 
