@@ -8,19 +8,19 @@ are in the line, so a clip comes out bit for bit as it would from the file and t
 
 import json
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, FiniteFloat, NonNegativeInt
 
-from openmov.data.entries import FileEntries
+from openmov.data.entries import FileEntries, StoredInput
 from openmov.data.records import Record, Split
 from openmov.data.segment import file_facts
 from openmov.errors import StorageError
 from openmov.media.decode import AudioStream, Decoder, MediaInfo, VideoStream
-from openmov.store.cache import content_hash, step_key
+from openmov.store.cache import content_hash
 from openmov.store.entry import DamagedError, array_of
 from openmov.store.pack import MOST_ENTRY_BYTES
 
@@ -125,22 +125,24 @@ class PackedEntries(FileEntries):
         super().__init__(None, Path(video.video_id))
         self._content, self._contents, self._video_id = video.content, contents or {}, video.video_id
 
-    def has(self, step: str, version: int, facts: Mapping[str, object]) -> bool:
-        return self.key(step, version, facts) in self._contents
+    def has(self, wanted: StoredInput) -> bool:
+        return self.key(wanted) in self._contents
 
-    def get(self, step: str, version: int, facts: Mapping[str, object], units: int, compute: Callable[[], Any]) -> Any:
-        """Raises StorageError where it was not fetched."""
-        key = step_key(self._content, step, version, facts)
+    def get(self, wanted: StoredInput) -> Any:
+        """Raises StorageError where it was not fetched, or is not what is wanted."""
+        key, step = self.key(wanted), wanted.step
         content = self._contents.get(key)
         if content is None:
             mend = "pack again with this recipe"
             raise StorageError(self._video_id, f"the shards hold no {step} as the recipe asks for", mend)
         try:
-            return array_of(content, key, MOST_ENTRY_BYTES)
+            array = array_of(content, key, MOST_ENTRY_BYTES)
         except DamagedError as error:
             raise StorageError(self._video_id, f"the shards hold a damaged {step} ({error})", "pack again") from error
+        if not wanted.fits(array):
+            what = f"the shards hold {array.dtype} of the shape {array.shape} for its {step}"
+            raise StorageError(self._video_id, what, "pack again; do not trust it")
+        return array
 
-    def fill(
-        self, step: str, version: int, facts: Mapping[str, object], units: int, compute: Callable[[], Any]
-    ) -> None:
+    def fill(self, wanted: StoredInput) -> None:
         raise AssertionError("a pack is not written to")

@@ -8,7 +8,8 @@ they are wanted: in the 8 bits to which they are resized, so that any backbone c
 the frozen video encoder comes in as a function from pictures to vectors.
 """
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
 
@@ -17,7 +18,7 @@ import torch
 from jaxtyping import Float, UInt8
 
 from openmov.config.schema import FlowConfig, VideoConfig
-from openmov.data.entries import Entry, FileEntries
+from openmov.data.entries import FileEntries, StoredInput
 from openmov.data.footage import Footage
 from openmov.data.records import Record
 from openmov.media.decode import PLAIN, PYAV, Decoder, Moment, Sizes
@@ -33,7 +34,7 @@ from openmov.modalities.flow import (
 )
 from openmov.modalities.rgb import RGB_VERSION, as_floats, normalise
 from openmov.store.cache import ArrayCache
-from openmov.store.features import BYTES, Precision, Stored, embeddings_of, stored_embeddings
+from openmov.store.features import BYTES, DTYPES, Precision, Stored, embeddings_of, stored_embeddings
 
 Images = Float[torch.Tensor, "time 3 height width"]
 Frames = UInt8[np.ndarray, "time size size 3"]
@@ -128,43 +129,24 @@ class ViewPictures:
         """What was odd in the file, as far as it had to be decoded."""
         return self._footage.notes
 
-    def store(self, embed: FrameEmbedder | None, *, frames: bool = False) -> None:
-        """Fills the cache: flow of every moment if it was planned, with `embed` the embeddings of every view, with
-        `frames` its frames too. What is there already is left alone. Raises DecodeError, StorageError.
+    def wanted(
+        self, embed: FrameEmbedder | None, *, frames: bool = False, size: tuple[int, int] = (0, 0)
+    ) -> list[StoredInput]:
+        """What is stored of the views: flow of every moment if it was planned, with `embed` the embeddings of every
+        view, with `frames` its frames. `size` is the video's width and height, for the bytes it will take.
         """
-        for moment in range(len(self._moments)) if self._with_flow else ():
-            self._entries.fill("flow", FLOW_VERSION, self._flow_facts(moment), *self._flow_work(moment))
-        for view in range(len(self._views)) if frames else ():
-            self._entries.fill("frames", RGB_VERSION, self._frames_facts(view), *self._frames_work(view))
-        if embed is not None:
-            for view in range(len(self._views)):
-                self._entries.fill(
-                    "frozen", RGB_VERSION, self._frozen_facts(view, embed), *self._frozen_work(view, embed)
-                )
-
-    def entries(self, embed: FrameEmbedder | None, width: int, height: int, *, frames: bool = False) -> list[Entry]:
-        """What `store` would see to, whether it is there or not, for a video of that size."""
-        flow_height, flow_width = working_size(height, width, self._settings.flow.short_side)
-        found, key = [], self._entries.key
-        for moment, times in enumerate(self._moments) if self._with_flow else ():
-            named = key("flow", FLOW_VERSION, self._flow_facts(moment))
-            found.append(Entry("flow", named, len(times), 2 * flow_height * flow_width * len(times)))
-        for view, looked_at in enumerate(self._views):
-            units = len(looked_at.times_seconds)
-            if frames:
-                pixels = units * self._settings.video.crop_size**2
-                found.append(Entry("frames", key("frames", RGB_VERSION, self._frames_facts(view)), units, 3 * pixels))
-            if embed is not None:
-                named = key("frozen", RGB_VERSION, self._frozen_facts(view, embed))
-                num_bytes = BYTES[self._settings.features] * embed.dim * units
-                found.append(Entry("frozen", named, units, num_bytes))
+        found = [self._flow_input(moment, size) for moment in range(len(self._moments)) if self._with_flow]
+        for view in range(len(self._views)):
+            found += [self._frames_input(view)] if frames else []  # before the embeddings, which are made from them
+            found += [] if embed is None else [self._frozen_input(view, embed)]
         return found
 
     def flow(self) -> Float[torch.Tensor, "views time 3 height width"]:
         """Flow images of every view. Raises DecodeError; ValueError if flow was not planned."""
         settings, size = self._settings, self._settings.video.crop_size
         limit = settings.flow.max_displacement_px
-        fields = [decode_flow(self._codes(moment), limit) for moment in range(len(self._moments))]
+        codes = (self._entries.get(self._flow_input(moment)) for moment in range(len(self._moments)))
+        fields = [decode_flow(one, limit) for one in codes]
         return torch.stack(
             [
                 flow_image(fields[moment], view.crop, size, settings.flow, settings.mean, settings.std)
@@ -178,7 +160,8 @@ class ViewPictures:
 
     def embeddings(self, embed: FrameEmbedder) -> Float[torch.Tensor, "views time dim"]:
         """Frozen embeddings of every view's frames. Raises DecodeError."""
-        return torch.stack([self._embedding(view, embed) for view in range(len(self._views))])
+        stored = (self._entries.get(self._frozen_input(view, embed)) for view in range(len(self._views)))
+        return torch.stack([embeddings_of(one) for one in stored])
 
     def _rgb(self, view: int) -> Images:
         images = as_floats(self._frames(view), flip=self._views[view].crop.flip)
@@ -186,60 +169,54 @@ class ViewPictures:
 
     def _frames(self, view: int) -> Frames:
         """Stored ones where there are any, but they are stored only where that was asked for."""
-        units, compute = self._frames_work(view)
-        if self._entries.has("frames", RGB_VERSION, self._frames_facts(view)):
-            stored: Frames = self._entries.get("frames", RGB_VERSION, self._frames_facts(view), units, compute)
-            return stored
-        return compute()
+        wanted = self._frames_input(view)
+        frames: Frames = self._entries.get(wanted) if self._entries.has(wanted) else wanted.compute()
+        return frames
 
-    def _embedding(self, view: int, embed: FrameEmbedder) -> Float[torch.Tensor, "time dim"]:
-        facts = self._frozen_facts(view, embed)
-        return embeddings_of(self._entries.get("frozen", RGB_VERSION, facts, *self._frozen_work(view, embed)))
+    def _frames_input(self, view: int) -> StoredInput:
+        crop, times, size = self._views[view].crop, self._views[view].times_seconds, self._settings.video.crop_size
 
-    def _codes(self, moment: int) -> Codes:
-        codes: Codes = self._entries.get("flow", FLOW_VERSION, self._flow_facts(moment), *self._flow_work(moment))
-        return codes
+        def compute() -> Frames:
+            moment = self._moment_of[view]
+            return self._footage.crop(moment, self._crops[moment].index(replace(crop, flip=False)))
 
-    def _frames_facts(self, view: int) -> dict[str, object]:
-        crop, times = self._views[view].crop, self._views[view].times_seconds
         box = _rounded((crop.left, crop.top, crop.width, crop.height))
-        facts = {"size": self._settings.video.crop_size, "times": _rounded(times), "crop": box, **self._decoder_fact}
+        facts = {"size": size, "times": _rounded(times), "crop": box, **self._decoder_fact}
         if self._settings.interpolation != "bicubic":
             facts["interpolation"] = self._settings.interpolation
-        return facts
+        shape = (len(times), size, size, 3)
+        return StoredInput("frames", RGB_VERSION, facts, len(times), shape, "|u1", compute, math.prod(shape))
 
-    def _frozen_facts(self, view: int, embed: FrameEmbedder) -> dict[str, object]:
-        looked_at, crop = self._views[view], self._views[view].crop
-        return {
+    def _frozen_input(self, view: int, embed: FrameEmbedder) -> StoredInput:
+        crop, times, precision = self._views[view].crop, self._views[view].times_seconds, self._settings.features
+        facts = {
             "backbone": embed.identity,
             "size": self._settings.video.crop_size,
-            "times": _rounded(looked_at.times_seconds),
+            "times": _rounded(times),
             "crop": [*_rounded((crop.left, crop.top, crop.width, crop.height)), crop.flip],
-            **({} if self._settings.features == "fp32" else {"precision": self._settings.features}),
+            **({} if precision == "fp32" else {"precision": precision}),
             **self._decoder_fact,
         }
 
-    def _flow_facts(self, moment: int) -> dict[str, object]:
-        return {**flow_parameters(self._settings.flow), "times": _rounded(self._moments[moment]), **self._decoder_fact}
+        def compute() -> Stored:
+            return stored_embeddings(embed(self._rgb(view)), precision)
 
-    def _frames_work(self, view: int) -> tuple[int, Callable[[], Frames]]:
-        def compute() -> Frames:
-            moment, crop = self._moment_of[view], replace(self._views[view].crop, flip=False)
-            return self._footage.crop(moment, self._crops[moment].index(crop))
+        shape = (len(times), embed.dim)
+        num_bytes = BYTES[precision] * math.prod(shape)
+        return StoredInput("frozen", RGB_VERSION, facts, len(times), shape, DTYPES[precision], compute, num_bytes)
 
-        return len(self._views[view].times_seconds), compute
-
-    def _frozen_work(self, view: int, embed: FrameEmbedder) -> tuple[int, Callable[[], Stored]]:
-        precision = self._settings.features
-        return len(self._views[view].times_seconds), lambda: stored_embeddings(embed(self._rgb(view)), precision)
-
-    def _flow_work(self, moment: int) -> tuple[int, Callable[[], Codes]]:
-        flow, threads = self._settings.flow, self._settings.flow_threads
+    def _flow_input(self, moment: int, size: tuple[int, int] = (0, 0)) -> StoredInput:
+        flow, times, threads = self._settings.flow, self._moments[moment], self._settings.flow_threads
 
         def compute() -> Codes:
             return encode_flow(compute_flow(self._footage.pairs(moment), flow, threads), flow.max_displacement_px)
 
-        return len(self._moments[moment]), compute
+        facts = {**flow_parameters(flow), "times": _rounded(times), **self._decoder_fact}
+        height, width = working_size(size[1], size[0], flow.short_side) if all(size) else (0, 0)
+        num_bytes = 2 * height * width * len(times)
+        # As high and wide as the pictures are, which a header need not say rightly.
+        shape = (len(times), None, None, 2)
+        return StoredInput("flow", FLOW_VERSION, facts, len(times), shape, "|u1", compute, num_bytes)
 
 
 def _rounded(values: Sequence[float]) -> list[float]:

@@ -15,11 +15,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from openmov.config.schema import ViewsConfig
-from openmov.data.entries import Cost, Entry, FileEntries
+from openmov.data.entries import Cost, Entry, FileEntries, StoredInput
 from openmov.data.pictures import FrameEmbedder, PictureSettings, ViewPictures
 from openmov.data.records import Record
 from openmov.data.segment import file_facts, span_within
-from openmov.data.sound import SoundReader
+from openmov.data.sound import Oddities, SoundReader
 from openmov.errors import DecodeError
 from openmov.media.decode import PLAIN, Decoder, MediaInfo, cut_notes, picture_notes
 from openmov.media.sampling import View, ViewSettings, evaluation_views, training_view
@@ -124,16 +124,27 @@ class ClipReader:
 
     def clip_entries(self, record: Record, epoch: int, seed: int, opened: Opened) -> tuple[Entry, ...]:
         """What `training_clip` will look up: part of what `entries` lists."""
-        found: list[Entry] = []
         views = self._training_views(record, opened.info, [self._seed_of(epoch)])
-        if views and opened.info.video is not None:
-            size = (opened.info.video.width, opened.info.video.height)
-            pictures = self._pictures(record, views, opened.entries, with_frames=self._sees_frames)
-            found += pictures.entries(self._embeds_frames, *size, frames=self._keeps(False))
+        wanted = self._seen(record, views, opened)[0]
         if self._hears:
-            view = next(iter(views), None)
-            found += self.sound.window_entry(record, opened.info, epoch, seed, opened.entries, view)
-        return tuple(found)
+            wanted += self.sound.window_wanted(record, opened.info, epoch, seed, next(iter(views), None))
+        return tuple(map(opened.entries.entry, wanted))
+
+    def entries(
+        self, record: Record, *, training: bool, frames: bool = False, opened: Opened | None = None
+    ) -> tuple[Entry, ...]:
+        """What `store` would see to, from the file's header and content hash alone; only with a cache.
+
+        Raises DecodeError.
+        """
+        opened = opened or self._open(record)
+        views = self._all_views(record, opened.info, training=training)
+        wanted = self._seen(record, views, opened, frames=frames)[0]
+        if self._hears:
+            wanted += self.sound.wanted(record, opened.info, self._num_views, training=training, views=views)
+        if not wanted:
+            raise self._nothing_of_use(record)
+        return tuple(map(opened.entries.entry, wanted))
 
     def store(self, record: Record, *, training: bool, frames: bool = False) -> Stored:
         """Fills the cache with all that training (every seeded view) or a test will ask of this video.
@@ -144,40 +155,29 @@ class ClipReader:
         held = self.features is not None and self.features.holds(record.video_id, training=training)
         if held and not self._opens_files:
             return Stored({}, ())
-        info, files = file_facts(record.path, self.decoder), FileEntries(self.cache, record.path)
-        views = self._all_views(record, info, training=training)
-        notes = [] if info.video is None or not views else cut_notes(info.video)
-        hears = self._hears and self.sound.store(
-            record, info, self._num_views, training=training, views=views, entries=files, notes=notes
-        )
-        if not views and not hears:
-            raise self._nothing_of_use(record)
-        if views:
-            pictures = self._pictures(record, views, files, with_frames=self._sees_frames and not held)
-            pictures.store(None if held else self._embeds_frames, frames=self._keeps(frames))
-            notes += pictures.notes
-        return Stored(files.made, tuple(notes))
-
-    def entries(
-        self, record: Record, *, training: bool, frames: bool = False, opened: Opened | None = None
-    ) -> tuple[Entry, ...]:
-        """What `store` would see to, from the file's header and content hash alone; only with a cache.
-
-        Raises DecodeError.
-        """
-        opened = opened or self._open(record)
+        opened, oddities = self._open(record), Oddities()
         info, files = opened.info, opened.entries
-        found: list[Entry] = []
         views = self._all_views(record, info, training=training)
-        if views and info.video is not None:
-            pictures = self._pictures(record, views, files, with_frames=self._sees_frames)
-            size = info.video.width, info.video.height
-            found += pictures.entries(self._embeds_frames, *size, frames=self._keeps(frames))
+        seen, pictures = self._seen(record, views, opened, frames=frames, held=held)
+        heard: list[StoredInput] = []
         if self._hears:
-            found += self.sound.entries(record, info, self._num_views, files, training=training, views=views)
-        if not found:
+            heard = self.sound.wanted(record, info, self._num_views, training=training, views=views, oddities=oddities)
+        if not views and not any(files.get(one).size for one in heard):
             raise self._nothing_of_use(record)
-        return tuple(found)
+        for one in (*heard, *seen):
+            files.fill(one)
+        cut = [] if info.video is None or not views else cut_notes(info.video)
+        return Stored(files.made, (*cut, *oddities.notes(), *pictures.notes))
+
+    def _seen(
+        self, record: Record, views: Sequence[View], opened: Opened, *, frames: bool = False, held: bool = False
+    ) -> tuple[list[StoredInput], ViewPictures]:
+        """What is stored of the pictures of some views; `held` says that their embeddings lie elsewhere."""
+        video = opened.info.video
+        size = (0, 0) if video is None else (video.width, video.height)
+        pictures = self._pictures(record, views, opened.entries, with_frames=self._sees_frames and not held)
+        embed = None if held else self._embeds_frames
+        return pictures.wanted(embed, frames=self._keeps(frames), size=size), pictures
 
     def _all_views(self, record: Record, info: MediaInfo, *, training: bool) -> Sequence[View]:
         if training:

@@ -8,6 +8,7 @@ In training that spectrogram lies around the seeded view whose pictures go with 
 there are no pictures it is one of a few, drawn. In a test windows are evenly spaced, window i with view i.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -17,7 +18,7 @@ from jaxtyping import Float, Float32
 from torch import Tensor
 
 from openmov.config.schema import AudioConfig
-from openmov.data.entries import Entry, FileEntries
+from openmov.data.entries import FileEntries, StoredInput
 from openmov.data.records import Record
 from openmov.data.segment import span_within
 from openmov.media.decode import PLAIN, Decoder, MediaInfo, Waveform
@@ -83,12 +84,12 @@ class SoundReader:
         masked = spec_augment(window, generator, self.config.time_mask, self.config.frequency_mask)
         return audio_image(masked)[None]
 
-    def window_entry(
-        self, record: Record, info: MediaInfo, epoch: int, seed: int, files: FileEntries, view: View | None = None
-    ) -> tuple[Entry, ...]:
-        """The one entry that `training_window` will look up; none without sound."""
+    def window_wanted(
+        self, record: Record, info: MediaInfo, epoch: int, seed: int, view: View | None = None
+    ) -> list[StoredInput]:
+        """The one array that `training_window` is made from; none without sound."""
         _, span = self._drawn(record, info, epoch, seed, view)
-        return () if span is None else (self._entry(span, files),)
+        return [] if span is None else [self._input(record, span)]
 
     def _drawn(
         self, record: Record, info: MediaInfo, epoch: int, seed: int, view: View | None
@@ -113,7 +114,7 @@ class SoundReader:
         """
         positions = audio_window_positions(num_windows)
         spans = self._spans(record, info, positions)
-        oddities = _Oddities()
+        oddities = Oddities()
         wholes = {span: self._spectrogram(record, span, oddities, entries) for span in dict.fromkeys(spans)}
         if notes is not None:
             notes += oddities.notes()
@@ -125,7 +126,7 @@ class SoundReader:
             windows.append(audio_image(crop_columns(whole, position, self.config.crop_columns)))
         return torch.stack(windows) if windows else None
 
-    def store(
+    def wanted(
         self,
         record: Record,
         info: MediaInfo,
@@ -133,38 +134,15 @@ class SoundReader:
         *,
         training: bool,
         views: Sequence[View] = (),
-        entries: FileEntries | None = None,
-        notes: list[str] | None = None,
-    ) -> bool:
-        """Fills the cache with what training, or a test of so many windows, will ask for; whether there is any sound.
+        oddities: "Oddities | None" = None,
+    ) -> list[StoredInput]:
+        """What is stored for training, or for a test of so many windows; an empty array where there is no sound.
 
-        `views` are the pictures' that training will ask for, if any.
-        What was odd in it is added to `notes`. Raises DecodeError, StorageError.
+        `views` are the pictures' that training will ask for, if any. What is odd in it goes to `oddities`, as far as it
+        is made.
         """
-        oddities = _Oddities()
         spans = self._training_spans(record, info, views) if training else self._test_spans(record, info, num_windows)
-        heard = [self._spectrogram(record, span, oddities, entries) is not None for span in spans]
-        if notes is not None:
-            notes += oddities.notes()
-        return any(heard)
-
-    def entries(
-        self,
-        record: Record,
-        info: MediaInfo,
-        num_windows: int,
-        files: FileEntries,
-        *,
-        training: bool,
-        views: Sequence[View] = (),
-    ) -> tuple[Entry, ...]:
-        """What `store` would see to, whether it is there or not."""
-        spans = self._training_spans(record, info, views) if training else self._test_spans(record, info, num_windows)
-        return tuple(self._entry(span, files) for span in spans)
-
-    def _entry(self, span: _Span, files: FileEntries) -> Entry:
-        num_bytes = 4 * self.config.mel_bins * self.config.total_columns
-        return Entry("audio", files.key("audio", AUDIO_VERSION, self._facts(span)), 1, num_bytes)
+        return [self._input(record, span, oddities) for span in spans]
 
     def _training_spans(self, record: Record, info: MediaInfo, views: Sequence[View]) -> list[_Span]:
         if not views:
@@ -205,26 +183,24 @@ class SoundReader:
         return (self.config.total_columns - 1) * self.config.hop_seconds + self.config.window_seconds
 
     def _spectrogram(
-        self,
-        record: Record,
-        span: _Span,
-        oddities: "_Oddities | None" = None,
-        entries: FileEntries | None = None,
+        self, record: Record, span: _Span, oddities: "Oddities | None" = None, entries: FileEntries | None = None
     ) -> Float[Tensor, "bins columns"] | None:
+        entries = entries or FileEntries(self.cache, record.path)
+        stored = entries.get(self._input(record, span, oddities))
+        return torch.from_numpy(stored) if stored.size else None
+
+    def _input(self, record: Record, span: _Span, oddities: "Oddities | None" = None) -> StoredInput:
         def compute() -> Float32[np.ndarray, "bins columns"]:
             computed = self._compute(record, span, oddities)
             # A stream that yields nothing is remembered too.
             return np.zeros((0, 0), np.float32) if computed is None else computed.numpy()
 
-        entries = entries or FileEntries(self.cache, record.path)
-        stored = entries.get("audio", AUDIO_VERSION, self._facts(span), 1, compute)
-        return torch.from_numpy(stored) if stored.size else None
-
-    def _facts(self, span: _Span) -> dict[str, object]:
-        return {**audio_parameters(self.config), "start": round(span[0], 6), "end": round(span[1], 6)}
+        facts = {**audio_parameters(self.config), "start": round(span[0], 6), "end": round(span[1], 6)}
+        shape = (self.config.mel_bins, self.config.total_columns)
+        return StoredInput("audio", AUDIO_VERSION, facts, 1, shape, "<f4", compute, 4 * math.prod(shape))
 
     def _compute(
-        self, record: Record, span: _Span, oddities: "_Oddities | None"
+        self, record: Record, span: _Span, oddities: "Oddities | None"
     ) -> Float[Tensor, "bins columns"] | None:
         waveform = self.decoder.read_waveform(record.path, *span, self.config.rate_hz)
         if waveform is None:
@@ -255,7 +231,7 @@ class WaveformReader(SoundReader):
         entries: FileEntries | None = None,
     ) -> Float[Tensor, "windows samples"] | None:
         spans = self._spans(record, info, audio_window_positions(num_windows))
-        oddities = _Oddities()
+        oddities = Oddities()
         heard = {span: self._samples(record, span, oddities) for span in dict.fromkeys(spans)}
         if notes is not None:
             notes += oddities.notes()
@@ -266,7 +242,7 @@ class WaveformReader(SoundReader):
     def _longest_seconds(self) -> float:
         return self.hearing.longest_seconds
 
-    def _samples(self, record: Record, span: _Span, oddities: "_Oddities") -> Float[Tensor, "samples"] | None:
+    def _samples(self, record: Record, span: _Span, oddities: "Oddities") -> Float[Tensor, "samples"] | None:
         """What the tower hears of a span; of one that is a little longer than that, its middle."""
         waveform = self.decoder.read_waveform(record.path, *span, self.hearing.rate_hz)
         if waveform is None:
@@ -298,7 +274,7 @@ class _Heard:
 
 
 @dataclass
-class _Oddities:
+class Oddities:
     """The worst of what several spans of one sound had missing."""
 
     missing_seconds: float = 0.0

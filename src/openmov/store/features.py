@@ -37,10 +37,9 @@ Precision = Literal["fp32", "bf16"]
 Stored = Float32[np.ndarray, "... dim"] | UInt16[np.ndarray, "... dim"]
 BYTES: dict[Precision, int] = {"fp32": 4, "bf16": 2}
 """Of one number."""
-_DTYPES: dict[Precision, tuple[str, np.dtype[Any]]] = {
-    "fp32": ("F32", np.dtype("<f4")),
-    "bf16": ("BF16", np.dtype("<u2")),
-}
+DTYPES: dict[Precision, str] = {"fp32": "<f4", "bf16": "<u2"}
+"""Of an array, as NumPy writes it."""
+_NAMES: dict[Precision, str] = {"fp32": "F32", "bf16": "BF16"}
 _ANEW = "make them anew with openmov prepare --features"
 _CHECKSUM = np.dtype("<u4")
 _HEADER_BYTES = 4096
@@ -208,7 +207,7 @@ class FeatureWriter:
         """All seeded views of a training clip, or all views of a test."""
         names, one = _files(self._facts, training=training), (self._facts.num_frames, self._facts.dim)
         assert len(views) == (len(names) if training else self._facts.shape(training=False)[0])
-        assert all(view.shape == one and view.dtype == _DTYPES[self._facts.precision][1] for view in views)
+        assert all(view.shape == one and view.dtype == DTYPES[self._facts.precision] for view in views)
         rows = views if training else [np.stack(views)]
         for name, row in zip(names, rows, strict=True):
             row = np.ascontiguousarray(row)
@@ -251,7 +250,7 @@ def _files(facts: FeatureFacts, *, training: bool) -> list[str]:
 
 
 def _header(shape: Sequence[int], precision: Precision) -> bytes:
-    tensors = [("embeddings", _DTYPES[precision][0], list(shape)), ("checksums", "U32", [shape[0]])]
+    tensors = [("embeddings", _NAMES[precision], list(shape)), ("checksums", "U32", [shape[0]])]
     return header_bytes({"precision": precision}, tensors, total_bytes=_HEADER_BYTES)
 
 
@@ -274,7 +273,7 @@ def _read_facts(folder: Path) -> tuple[FeatureFacts, dict[str, int], str]:
 
 def _mapped(path: Path, shape: tuple[int, ...], precision: Precision) -> tuple[Stored, Checksums]:
     """Rows and checksums. A file of another size is not mapped: reading behind its end would end the process."""
-    kind, wanted = _DTYPES[precision][1], _header(shape, precision)
+    kind, wanted = np.dtype(DTYPES[precision]), _header(shape, precision)
     num_bytes = functools.reduce(int.__mul__, shape, kind.itemsize)
     try:
         with path.open("rb") as file:

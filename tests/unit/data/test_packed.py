@@ -5,9 +5,13 @@ import tracemalloc
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from openmov.data.packed import PackedVideo
+from openmov.data.entries import StoredInput
+from openmov.data.packed import PackedEntries, PackedVideo
+from openmov.errors import StorageError
+from openmov.store.entry import ARRAY, to_bytes
 
 VIDEO = {"width": 340, "height": 256, "rate_fps": 25.0, "start_seconds": 0.0, "end_seconds": 10.0}
 MEDIA = {"duration_seconds": 10.0, "video": {**VIDEO, "rotation_degrees": 0, "codec": "h264"}, "audio": None}
@@ -69,3 +73,20 @@ def test_little_is_held_beside_the_line() -> None:
     finally:
         tracemalloc.stop()
     assert held < 120
+
+
+def test_an_entry_of_another_shape_than_is_wanted_is_refused_naming_the_video() -> None:
+    """A stranger may pack anything under a key, with every digest right."""
+    video = PackedVideo.of_line(line())
+    wanted = StoredInput("flow", 2, {}, 4, (4, None, None, 2), "|u1", lambda: pytest.fail("computed"))
+    key = PackedEntries(video).key(wanted)
+
+    def held(array: np.ndarray) -> PackedEntries:
+        return PackedEntries(video, {key: to_bytes(key, {ARRAY: array})})
+
+    assert held(np.zeros((4, 6, 7, 2), np.uint8)).get(wanted).shape == (4, 6, 7, 2)
+    for other in (np.zeros((3, 6, 7, 2), np.uint8), np.zeros((4, 6, 7, 2), np.float32), np.zeros(8, np.uint8)):
+        with pytest.raises(StorageError, match=r"clip3\.mp4: the shards hold .* for its flow"):
+            held(other).get(wanted)
+    with pytest.raises(StorageError, match="hold a damaged flow"):
+        PackedEntries(video, {key: b"\x93NUMPY"}).get(wanted)

@@ -113,14 +113,20 @@ def test_what_was_stored_is_neither_decoded_nor_computed_again(
     views, embed = [View(0, EARLY, LEFT), View(1, LATE, WHOLE)], GreyEmbedder()
     uncached = seen(block, views)
     flow, embeddings = uncached.flow(), uncached.embeddings(embed)
-    seen(block, views, ArrayCache(tmp_path)).store(embed)
+    fill(seen(block, views, ArrayCache(tmp_path)), embed)
     calls = len(embed.calls)
     monkeypatch.setattr(decoder, "read_moments", None)
     stored = seen(block, views, ArrayCache(tmp_path))
-    stored.store(embed)
+    fill(stored, embed)
     assert torch.equal(stored.flow(), flow)
     assert torch.equal(stored.embeddings(embed), embeddings)
     assert len(embed.calls) == calls
+
+
+def fill(pictures: ViewPictures, embed: FrameEmbedder | None) -> None:
+    """Stores what is wanted, as preparing does."""
+    for wanted in pictures.wanted(embed):
+        pictures._entries.fill(wanted)
 
 
 def num_made(
@@ -139,7 +145,7 @@ def num_made(
         pictures = ViewPictures(
             Record("a", path), [view], settings, None, with_flow=with_flow, decoder=decoder, entries=entries
         )
-        pictures.store(embedder)
+        fill(pictures, embedder)
         found.append(len(entries.made))
     return found[0], found[1]
 
