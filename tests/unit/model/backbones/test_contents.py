@@ -77,6 +77,14 @@ def test_identity_is_of_the_content_not_of_the_place(copy: Path, clip_folder: Pa
     assert CLIPBackbone.load(str(copy)).identity == CLIPBackbone.load(str(clip_folder)).identity
 
 
+@pytest.mark.parametrize(
+    ("name", "identity"), [("shapesav-tiny", "f77103676996fd95"), ("shapesav-tiny-wide", "f2b0d4fb97c98526")]
+)
+def test_caches_and_checkpoints_of_earlier_versions_stay_valid(name: str, identity: str) -> None:
+    """What a CLIP in transformers' format was called before other formats could be read."""
+    assert load_backbone(BackboneConfig(name=name)).identity == identity
+
+
 def _nudge_a_weight(folder: Path) -> None:
     state = load_file(folder / "model.safetensors")
     state["visual_projection.weight"][0, 0] += 1e-3
