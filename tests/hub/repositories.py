@@ -26,6 +26,7 @@ from hub.server import PullRequest, Repository
 from openmov.text.label_sets import load_label_set
 from openmov.text.prompts import load_prompts
 from tiny_backbones import make_tiny_metaclip2_folder, make_tiny_siglip_folder
+from tiny_towers import make_tiny_pe_av_folder
 
 CLIP_MEAN, CLIP_STD = [0.48145466, 0.4578275, 0.40821073], [0.26862954, 0.26130258, 0.27577711]
 TOKENIZER = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.json", "merges.txt")
@@ -226,19 +227,16 @@ def clap(num: int | None) -> Callable[[Path], Repository]:
     return make
 
 
-def pe_av(folder: Path) -> Repository:
-    """Sound, video, both, and text in one space; the network itself needs timm."""
-    _folder(folder, "apache-2.0")
-    _json(folder / "config.json", {"architectures": ["PeAudioVideoModel"], "model_type": "pe_audio_video"})
-    save_file(
-        {"text_audio_head.proj.weight": torch.ones(8, 8)}, folder / "model.safetensors", metadata={"format": "pt"}
-    )
-    sound = {"feature_extractor_type": "PeAudioFeatureExtractor", "feature_size": 1, "sampling_rate": 48000}
-    _json(folder / "preprocessor_config.json", sound | {"hop_length": 1920, "padding_value": 0.0})
-    _json(folder / "processor_config.json", {"processor_class": "PeAudioVideoProcessor"})
-    _json(folder / "video_preprocessor_config.json", {"video_processor_type": "PeVideoVideoProcessor"})
-    _clip_tokenizer(folder, roberta=True)
-    return Repository(folder)
+def pe_av(num_frames: int) -> Callable[[Path], Repository]:
+    """Sound, video, both, and text in one space; its picture tower is transformers' here, where theirs is timm's."""
+
+    def make(folder: Path) -> Repository:
+        _folder(folder, "apache-2.0")
+        make_tiny_pe_av_folder(folder, num_frames=num_frames)
+        _json(folder / "special_tokens_map.json", {"bos_token": "<start>", "eos_token": "<end>", "pad_token": "<pad>"})
+        return Repository(folder)
+
+    return make
 
 
 def xclip(folder: Path) -> Repository:
@@ -278,8 +276,8 @@ LAYOUTS: dict[str, Callable[[Path], Repository]] = {
     "facebook/metaclip-2-worldwide-b32": metaclip2,
     "laion/clap-htsat-unfused": clap(None),
     "laion/clap-htsat-fused": clap(3),
-    "facebook/pe-av-small": pe_av,
-    "facebook/pe-av-small-16-frame": pe_av,
+    "facebook/pe-av-small": pe_av(4),
+    "facebook/pe-av-small-16-frame": pe_av(16),
     "microsoft/xclip-base-patch16-zero-shot": xclip,
 }
 """What is published, and how it is made."""

@@ -15,6 +15,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import lru_cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -49,7 +50,8 @@ class Repository:
     gated: bool = False
     """Whether a licence has to be accepted first; the token "hf_accepted" has done so."""
     has_discussions: bool = True
-    _read: dict[str, dict[str, bytes]] = field(default_factory=dict)
+    _read: dict[str, dict[str, bytes]] = field(default_factory=dict, repr=False)
+    _commits: dict[str, str] = field(default_factory=dict, repr=False)
 
     def contents(self, reference: str) -> dict[str, bytes] | None:
         """Files at `main`, `refs/pr/N` or a commit."""
@@ -60,11 +62,14 @@ class Repository:
 
     def commit(self, reference: str) -> str:
         """A hash that follows from the files."""
+        if reference in self._commits:
+            return self._commits[reference]
         digest = hashlib.sha1(usedforsecurity=False)
         for name, content in sorted(self._contents(reference).items()):
             digest.update(f"{name}\0{len(content)}\0".encode())
             digest.update(content)
-        return digest.hexdigest()
+        self._commits[reference] = digest.hexdigest()
+        return self._commits[reference]
 
     def _contents(self, reference: str) -> dict[str, bytes]:
         if reference not in self._read:
@@ -328,7 +333,7 @@ class _HubHandler(_Handler):
                     f"version https://git-lfs.github.com/spec/v1\noid sha256:{_sha256(content)}\nsize {len(content)}\n"
                 )
                 large = {"oid": _sha256(content), "size": len(content), "pointerSize": len(pointer)}
-                entry |= {"oid": _git_hash(pointer.encode()), "lfs": large, "xetHash": _sha256(content[::-1])}
+                entry |= {"oid": _git_hash(pointer.encode()), "lfs": large, "xetHash": _sha256(content[-100:])}
             entries.append(entry)
         more = {}
         if start + size < len(entries):
@@ -388,7 +393,7 @@ class _HubHandler(_Handler):
         place = f"{self.shared.storage}/repos/{digest}?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Signature=0&file={file}"
         token_route = f'<{self.shared.hub.address}/api/models/{name}/xet-read-token/{commit}>; rel="xet-auth"'
         told |= {"X-Linked-Size": str(len(content)), "X-Linked-Etag": f'"{digest}"', "Location": place}
-        self._send(302, b"", told | {"X-Xet-Hash": _sha256(content[::-1]), "Link": token_route})
+        self._send(302, b"", told | {"X-Xet-Hash": _sha256(content[-100:]), "Link": token_route})
 
     def _small_file(self, repository: Repository, commit: str, file: str) -> None:
         content = (repository.contents(commit) or {}).get(file)
@@ -449,13 +454,16 @@ def _range(header: str | None, length: int) -> tuple[int, int] | None:
     return (int(wanted[1]), min(int(wanted[2] or length - 1), length - 1)) if wanted else None
 
 
+@lru_cache(256)
 def _git_hash(content: bytes) -> str:
     return _sha1(f"blob {len(content)}\0".encode() + content)
 
 
+@lru_cache(256)
 def _sha1(content: bytes) -> str:
     return hashlib.sha1(content, usedforsecurity=False).hexdigest()
 
 
+@lru_cache(256)
 def _sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()

@@ -24,7 +24,6 @@ COPY = COPIES[PREFERRED]
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Seconds that a person would wait."""
-    monkeypatch.setattr(client, "ANSWER_SECONDS", 1.0)
     monkeypatch.setattr(client, "PATIENCE_SECONDS", 0.5)
     monkeypatch.setattr(client, "FIRST_PAUSE_SECONDS", 0.01)
 
@@ -106,6 +105,8 @@ class TestOutOfReach:
     def test_a_hub_is_asked_once(
         self, how: str, hub: Hub, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
     ) -> None:
+        if how == "hangs":
+            monkeypatch.setattr(client, "ANSWER_SECONDS", 0.2)
         hub.behaviour.hangs = lambda path: how == "hangs"
         hub.behaviour.limits = lambda path, number: 3600.0 if how == "limits" else None
         if how == "refuses":
@@ -141,9 +142,9 @@ class TestNothing:
         ):
             assert reason in line
 
-    def test_a_conse_that_is_damaged(self, hub: Hub) -> None:
-        hub.behaviour.hangs = lambda path: True
-        with pytest.raises(BackboneError, match=r"cannot be reached .*; conse: is damaged\); pip install"):
+    def test_a_conse_that_is_damaged(self, hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+        with pytest.raises(BackboneError, match=r"HF_HUB_OFFLINE .*; conse: is damaged\); pip install"):
             load_auto(Loader(lambda config: "is damaged"))
 
 
@@ -154,7 +155,8 @@ class TestNamed:
         hub.repositories = without(published)
         assert load_named(BackboneConfig(name=PREFERRED), Loader()).name == COPY
 
-    def test_but_never_replaced_by_another_model(self, hub: Hub) -> None:
+    def test_but_never_replaced_by_another_model(self, hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(client, "ANSWER_SECONDS", 0.2)
         hub.behaviour.hangs = lambda path: True
         with pytest.raises(BackboneError, match=f"^{PREFERRED}: cannot be loaded .*not answer in time.*give a local"):
             load_named(BackboneConfig(name=PREFERRED), Loader())
