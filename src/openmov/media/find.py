@@ -34,12 +34,14 @@ def find_media(texts: Iterable[str | Path], *, with_sound: bool = False) -> Iter
         yield from _meant(str(text), with_sound)
 
 
-def parse_list(text: str) -> tuple[str, ...]:
+def parse_list(text: str | bytes) -> tuple[str, ...]:
     """The paths of a list, one a line, or each followed by a zero byte (`find -print0`); blank lines do not count.
 
-    Raises DecodeError where there is none.
+    Names may be in any encoding, as the file system has them. Raises DecodeError where there is none.
     """
-    lines = text.split("\0") if "\0" in text else text.splitlines()
+    text = os.fsdecode(text)
+    # Not splitlines: a name may hold any of the characters that Unicode takes for the end of a line.
+    lines = text.split("\0") if "\0" in text else [line.removesuffix("\r") for line in text.split("\n")]
     paths = tuple(line for line in lines if line.strip())
     if not paths:
         raise DecodeError("-", "the list on standard input names no file", "write one path a line")

@@ -139,10 +139,7 @@ def survey(source: Source, *, deep: bool = False) -> Survey:
             tally = found.of(packet.stream)
             if packet.size:
                 tally.take(source, packet)
-                stamp = packet.dts if packet.dts is not None else packet.pts
-                if stamp is not None:
-                    clock = packet.time_base
-                    joiner.take(packet.stream_index, float(stamp * clock), float((packet.duration or 0) * clock))
+                joiner.take(packet)
                 tally.num_damaged += bool(packet.is_corrupt)
                 # A last packet that is not full is not damaged: recorders stop anywhere, and streams know no sizes.
                 ends_damaged = tally if packet.is_corrupt else None
@@ -152,7 +149,9 @@ def survey(source: Source, *, deep: bool = False) -> Survey:
         found.of(next(iter(_streams(source)))).num_damaged += 1
     if ends_damaged is not None:
         ends_damaged.num_damaged -= 1
-    found.num_jumps = joiner.num_jumps
+    found.num_jumps = max(joiner.num_jumps, source.num_jumps)
+    for tally in (found.video, found.audio):  # where recordings meet, a packet of each stream is cut
+        tally.num_damaged = max(tally.num_damaged - found.num_jumps, 0)
     found.has_more_streams = source.has_more_streams
     return found
 
@@ -172,7 +171,7 @@ def extents(source: Source) -> Extents:
 @lru_cache(_REMEMBERED)
 def _remembered(path: Path, size: int, mtime_ns: int, inode: int) -> Extents:
     with Source(path) as source:
-        if source.stores_no_times or source.clock_may_jump or source.is_elementary:
+        if source.stores_no_times or source.clock_may_jump or source.is_elementary or _goes_on(source):
             return _of_a_stream(source, size)
         if all(_index_agrees(source, stream) for stream in _streams(source)):
             found = {stream.type: _by_header(source, stream) for stream in _streams(source)}
@@ -300,11 +299,30 @@ def _is_cut_off(source: Source, tail: Survey, claimed: float | None) -> bool:
 
 
 def _bytes_missing(source: Source) -> bool | None:
-    """Whether a Matroska file is shorter than its segment says; None where that, or another format, does not say."""
-    if source.format != "matroska":
+    """Whether a file is shorter than it says; None where its format, or this file, does not say."""
+    end = _stated_bytes(source)
+    return None if end is None else end > source.path.stat().st_size
+
+
+def _goes_on(source: Source) -> bool:
+    """Whether another file has been joined to this one, with a clock of its own."""
+    end = _stated_bytes(source)
+    if end is None:
+        return False
+    with source.path.open("rb") as file:
+        file.seek(end)
+        head = file.read(12)
+    return head[:4] == b"\x1a\x45\xdf\xa3" or (head[:4] == b"RIFF" and head[8:] == b"AVI ")
+
+
+def _stated_bytes(source: Source) -> int | None:
+    """How long a Matroska or AVI file is by its first header; None where that, or another format, does not say."""
+    if source.format not in ("matroska", "avi"):
         return None
     with source.path.open("rb") as file:
         head = file.read(4096)
+    if source.format == "avi":
+        return 8 + int.from_bytes(head[4:8], "little") if head[:4] == b"RIFF" else None
     at = head.find(b"\x18\x53\x80\x67")
     if at < 0 or at + 12 > len(head):
         return None
@@ -312,7 +330,7 @@ def _bytes_missing(source: Source) -> bool | None:
     size = int.from_bytes(head[at + 4 : at + 4 + length], "big") - (1 << 7 * length)
     if length > 8 or size == (1 << 7 * length) - 1:  # all bits set: unknown
         return None
-    return at + 4 + length + size > source.path.stat().st_size
+    return at + 4 + length + size
 
 
 # -- by all packets
@@ -345,7 +363,7 @@ def _surveyed(source: Source, stream: Any, look: Survey, *, searchable: bool) ->
     end = tally.end_seconds
     if end is None or source.stores_no_times:
         end = max(start + tally.lasts_seconds, start if end is None else end)
-    if stated is not None and abs(stated - end) <= _tolerance(stream):
+    if stated is not None and abs(stated - end) <= _tolerance(stream) and not source.clock_may_jump:
         end = stated
     # MPEG streams and Ogg have no header: FFmpeg's length of them is what it saw at their ends.
     keeps = stated is not None and not source.clock_may_jump

@@ -11,8 +11,8 @@ ascending order decodes no picture twice.
 Keyframe marks lie in many files (intra refresh, lost tables, capture cards). So an entry is believed only once a
 picture has come out of it in time; how much earlier this file must be entered is remembered for the next times.
 
-Times come from the pictures' own time stamps. Pictures without them (H.264 in AVI, bare streams) take the stamps at
-which their packets are decoded, in order, for these are the same times sorted; and where there are none either, the
+Times come from the pictures' own time stamps. Pictures without them (H.264 in AVI) take the stamps at which their
+packets are decoded, in order, for these are the same times sorted; and where there are none either (bare streams), the
 nominal frame rate counts on.
 """
 
@@ -86,7 +86,7 @@ class VideoReader:
         self._planner: VideoReader | None = None
         self._stored_size = (stream.codec_context.width, stream.codec_context.height)
         self._codec = stream.codec_context.name
-        self._untimed = self.source.stores_no_times or (self.source.format == "avi" and self._codec in _REORDERED)
+        self._untimed = self.source.format == "avi" and self._codec in _REORDERED
         self._reformatter = VideoReformatter()
         self._geometry: Geometry | None = None
         self._untouched = True
@@ -165,16 +165,28 @@ class VideoReader:
             return None
         found = None
         with suppress(av.FFmpegError):  # a file cut off before this time: the caller looks further back
+            num_placed = 0
             for index, packet in enumerate(self.source.packets(stream)):
+                num_placed += packet.pos is not None
                 stamp = packet.pts if packet.pts is not None and not self._untimed else packet.dts
                 stamp = packet.pts if stamp is None else stamp
                 if stamp is None or self.source.seconds(stream, stamp) > target_seconds + TIME_TOLERANCE_SECONDS:
                     break
-                if packet.is_keyframe:
+                if packet.is_keyframe and self._can_be_entered(packet, num_placed):
                     found = Entry(timestamp, _order(packet), self.source.seconds(stream, stamp))
                     if index == 0:
                         break  # the file has an index, and it led to the keyframe itself
         return found
+
+    def _can_be_entered(self, packet: Any, num_placed: int) -> bool:
+        """Whether times count rightly from a keyframe; `num_placed` packets since the search knew their place."""
+        if self._untimed:
+            # Others may have been preceded, on screen, by pictures that come after them: there is no telling how many.
+            return starts_anew(bytes(packet), self._codec)
+        if self.source.format == "mpeg":
+            # A search ends in the middle of a picture, from whose remains FFmpeg counts on until the next stamp.
+            return num_placed > 1
+        return True
 
     # -- reading
 
@@ -253,7 +265,8 @@ class VideoReader:
         """The frames that come out, and None after each packet that gives none."""
         for packet in self._packets():
             order = _order(packet)
-            if self._position is None and self._entry is not None and packet.size and order < self._entry.order:
+            # A keyframe of this place is what was planned; what stands before it, or seems to, is passed over.
+            if self._position is None and packet.size and not self._is_planned(packet):
                 continue
             if packet.size:
                 self._position = order
@@ -268,6 +281,9 @@ class VideoReader:
             yield from self.source.video.codec_context.decode(None)  # what a file cut short still held back
         except av.FFmpegError:
             return
+
+    def _is_planned(self, packet: Any) -> bool:
+        return self._entry is None or (packet.is_keyframe and _order(packet) >= self._entry.order)
 
     def _decode(self, give_up_seconds: float = float("inf")) -> Picture | None:
         """The next picture; None at the end, or once packets from after `give_up_seconds` have given none."""
@@ -319,6 +335,19 @@ class VideoReader:
             return counted
         time = self.source.seconds(self.source.video, stamp)
         return time if self._last_seconds is None or time > self._last_seconds else counted
+
+
+def starts_anew(data: bytes, codec: str) -> bool:
+    """Whether an H.264 or H.265 picture is one after which no other refers to, or is shown before, what came earlier:
+    an IDR picture, by its NAL units between start codes.
+    """
+    at = data.find(b"\0\0\1")
+    while 0 <= at < len(data) - 3:
+        header = data[at + 3]
+        if (codec == "h264" and header & 31 == 5) or (codec == "hevc" and header >> 1 & 63 in (19, 20)):
+            return True
+        at = data.find(b"\0\0\1", at + 3)
+    return False
 
 
 def _order(packet: Any) -> int:

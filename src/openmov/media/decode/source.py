@@ -31,6 +31,7 @@ _OPTIONS = {
     "format_whitelist": ",".join(sorted(av.formats_available - _REFUSED_FORMATS)),
 }
 _BACK_SECONDS = 0.1
+_BACK_UNORDERED_SECONDS = 1.0
 _AHEAD_SECONDS = 10.0
 """A stamp so much before the one expected, or so far after everything, belongs to another clock: FFmpeg's own rule for
 formats whose clocks may jump (`ts_discontinuity_process` in fftools)."""
@@ -68,7 +69,7 @@ def _in_words(error: av.FFmpegError) -> str:
 
 
 class Joiner:
-    """One clock for the stamps of a file whose own clock may jump; seconds in, seconds out."""
+    """One clock for the stamps of a file whose own clock may jump."""
 
     def __init__(self) -> None:
         self.offset_seconds = 0.0
@@ -78,16 +79,21 @@ class Joiner:
         self._next: dict[int, float] = {}
         self._latest = -float("inf")
 
-    def take(self, stream: int, seconds: float, lasts_seconds: float) -> float:
-        """The time of a packet on the one clock; to be called in the order of the file."""
-        time, expected = seconds + self.offset_seconds, self._next.get(stream)
-        if expected is not None and not (expected - _BACK_SECONDS <= time <= self._latest + _AHEAD_SECONDS):
+    def take(self, packet: Any) -> None:
+        """Takes note of a packet; to be called for all in the order of the file."""
+        stamp = packet.dts if packet.dts is not None else packet.pts
+        if stamp is None:
+            return
+        stream, clock = packet.stream_index, packet.time_base
+        time, expected = float(stamp * clock) + self.offset_seconds, self._next.get(stream)
+        back = _BACK_SECONDS if packet.dts is not None else _BACK_UNORDERED_SECONDS
+        if expected is not None and not (expected - back <= time <= self._latest + _AHEAD_SECONDS):
             self.offset_seconds += expected - time
             self.num_jumps += 1
             time = expected
-        self._next[stream] = time + lasts_seconds
-        self._latest = max(self._latest, time + lasts_seconds)
-        return time
+        if packet.dts is not None:  # times of showing run to and fro: the first packets of Matroska have no others
+            self._next[stream] = time + float((packet.duration or 0) * clock)
+            self._latest = max(self._latest, self._next[stream])
 
 
 class Source:
@@ -106,6 +112,8 @@ class Source:
         """The sound stream, or None."""
         self.num_damaged_sounds = 0
         """Packets of sound that could not be read or decoded so far."""
+        self.num_jumps = 0
+        """How often another recording has begun since the first byte."""
         self.has_more_streams = False
         """Whether further streams were met while reading, which the file did not announce: FFmpeg leaves them out."""
         self.reopen()
@@ -194,6 +202,7 @@ class Source:
                 return
             if joiner is not None and packet.size:
                 _restamp(packet, joiner)
+                self.num_jumps = joiner.num_jumps
             if packet.stream.index in wanted:
                 yield packet
 
@@ -249,12 +258,8 @@ def _best(streams: Any, by_rule: Any) -> Any:
 
 def _restamp(packet: Any, joiner: Joiner) -> None:
     """Puts a packet on the one clock, as far as it carries a time at all."""
-    stamp = packet.dts if packet.dts is not None else packet.pts
-    if stamp is None:
-        return
-    clock = packet.time_base
-    joiner.take(packet.stream_index, float(stamp * clock), float((packet.duration or 0) * clock))
-    moved = round(joiner.offset_seconds / clock)
+    joiner.take(packet)
+    moved = round(joiner.offset_seconds / packet.time_base)
     if packet.dts is not None:
         packet.dts += moved
     if packet.pts is not None:
