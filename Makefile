@@ -70,6 +70,10 @@ $(OPENCLIP): pyproject.toml
 test-openclip: $(OPENCLIP)  ## tests beside open_clip, in an environment of their own (6 GB, once)
 	$(OPENCLIP_VENV)/bin/python -m pytest tests/openclip
 
+fuzz: $(DEV)  ## damaged inputs by the thousand, each in a process with limits (an hour at most)
+	@for script in $(wildcard tests/campaigns/*.py); do \
+		echo "== $$script" && $(BIN)/python "$$script" || exit 1; done
+
 bench: $(DEV)  ## every timed comparison, in little
 	@for script in $(wildcard benchmarks/*.py); do \
 		echo "== $$script" && $(BIN)/python "$$script" --quick || exit 1; done

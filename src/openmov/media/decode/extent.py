@@ -307,7 +307,7 @@ def _bytes_missing(source: Source) -> bool | None:
 def _goes_on(source: Source) -> bool:
     """Whether another file has been joined to this one, with a clock of its own."""
     end = _stated_bytes(source)
-    if end is None:
+    if end is None or end >= source.path.stat().st_size:
         return False
     with source.path.open("rb") as file:
         file.seek(end)
