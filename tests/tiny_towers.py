@@ -75,8 +75,13 @@ def make_tiny_clap_folder(
     return _saved(path, ClapModel, config, seed, logit_scale_a=scale, logit_scale_t=2.0)
 
 
-def make_tiny_pe_av_folder(path: Path, *, num_frames: int = 4, image_size: int = 16, seed: int = 0) -> Path:
-    """As facebook/pe-av-* lie on the hub, but for the picture tower: a ViT of transformers, which needs no timm."""
+def make_tiny_pe_av_folder(
+    path: Path, *, num_frames: int = 4, image_size: int = 16, vision: Any = None, seed: int = 0
+) -> Path:
+    """As facebook/pe-av-* lie on the hub; `vision` configures the picture tower.
+
+    By default that is a ViT of transformers, which needs no timm.
+    """
     tokenizer = word_tokenizer(WORDS)
     ids = {"pad_token_id": 0, "eos_token_id": len(tokenizer) - 1, "sep_token_id": len(tokenizer) - 1}
     ids |= {"bos_token_id": 1, "cls_token_id": 1, "vocab_size": len(tokenizer)}
@@ -89,7 +94,7 @@ def make_tiny_pe_av_folder(path: Path, *, num_frames: int = 4, image_size: int =
         "head_dim": 16,
     }
     dac = {"model_type": "dac", "encoder_hidden_size": 4, "downsampling_ratios": [2, 8, 10, 12], "codebook_dim": 16}
-    vision = ViTConfig(
+    vision = vision or ViTConfig(
         hidden_size=16,
         num_hidden_layers=1,
         num_attention_heads=2,

@@ -164,10 +164,12 @@ class PEAVBackbone:
         identity = folder_identity(contents, Preprocessing())  # of the sound side too, whoever loads it
         with redirect_stdout(io.StringIO()):  # transformers 5.24 prints a complaint about its own docstrings
             config = read_config(name, contents.folder, PeAudioVideoModel)
-            if not timm:  # transformers takes every picture tower of a config.json for one of timm's
-                pictures = AutoConfig.for_model(**vision)
-                config.audio_video_config.video_config.vision_config = pictures
-            model = fill_model(name, PeAudioVideoModel, config, read_weights(name, contents.weights))
+            state = read_weights(name, contents.weights)
+            if timm:
+                _set_width(config, state)
+            else:  # transformers takes every picture tower of a config.json for one of timm's
+                config.audio_video_config.video_config.vision_config = AutoConfig.for_model(**vision)
+            model = fill_model(name, PeAudioVideoModel, config, state)
         return cls(name, model, load_tokenizer(name, contents.folder), preprocessing, sizes, identity)
 
     @property
@@ -308,6 +310,16 @@ def _vision_config(contents: ModelContents) -> Mapping[str, Any]:
     video = joint.get("video_config") or {} if isinstance(joint, dict) else {}
     vision = video.get("vision_config") or {} if isinstance(video, dict) else {}
     return vision if isinstance(vision, dict) else {}
+
+
+def _set_width(config: Any, state: Mapping[str, Tensor]) -> None:
+    """How wide the picture tower's embeddings are, by the layer they go into.
+
+    transformers 5.24 forgets the `num_classes` of a timm config that stands inside another one.
+    """
+    widths = {value.shape[1] for key, value in state.items() if key.endswith("video_encoder.embedder.proj.weight")}
+    if len(widths) == 1:
+        config.audio_video_config.video_config.vision_config.num_labels = widths.pop()
 
 
 def _require_timm(name: str) -> None:
