@@ -147,9 +147,10 @@ class TestTrust:
         for name, probability in told_of.items():
             assert probability == pytest.approx(0.75 * streams[0][name] + 0.25 * streams[1][name], abs=1e-6)
         text = page.read_text()
+        assert f"Answered by {tiny_world.backbone} and, of the sound, pitch" in text
         assert "video alone (weight 0.75)" in text
         assert "sound alone (weight 0.25)" in text
-        assert "leads the second by 0.33 or less" in text
+        assert "leads their second by 0.33 or less" in text
         assert json.loads(page.with_suffix(".json").read_text()) == answers
         assert run(asked([clip], tiny_world, pitch)) == 0
         printed = capsys.readouterr()

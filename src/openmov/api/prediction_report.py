@@ -48,7 +48,7 @@ class PredictionReport:
         """Writes the page and, beside it, `data` as JSON; returns where the JSON is. Raises StorageError."""
         page = PredictionPage(
             title=self._title(),
-            summary=f"Answered by {self._predictor.backbone[0]}, among {len(self._vocabulary.names)} names.",
+            summary=f"Answered by {_who(self._predictor)}, among {len(self._vocabulary.names)} names.",
             date=time.strftime("%Y-%m-%d"),
             videos=tuple(self._videos),
             failures=tuple(self._failures),
@@ -81,19 +81,30 @@ class PredictionReport:
         )
 
 
+def _who(predictor: Predictor) -> str:
+    """The backbone, and the tower that hears where that is another model."""
+    name, tower = predictor.backbone[0], predictor.sound
+    return name if tower is None or tower.name == name else f"{name} and, of the sound, {tower.name}"
+
+
 def _sound_facts(predictor: Predictor) -> dict[str, str]:
     """Which pretrained tower hears, and how far it can reach."""
     tower, lead = predictor.sound, predictor.confident_lead
     if tower is None:
         return {}
     facts = {"sound": f"{tower.name} ({tower.identity[:12]}), {tower.source}"}
-    if lead is not None:
-        facts["sound can overrule"] = (
-            f"pictures whose best name leads the second by {lead:.2f} or less; all other pictures stand"
-            if lead > 0
-            else "nothing: its weight is 0"
-        )
+    if predictor.sees:
+        facts["sound can overrule"] = _reach(lead)
     return facts
+
+
+def _reach(lead: float | None) -> str:
+    """Which pictures stand whatever the sound says, where their best name must lead by `lead`; None: none do."""
+    if lead is None or lead >= 1:
+        return "any pictures"
+    if lead == 0:
+        return "none: its weight is 0"
+    return f"pictures whose best name leads their second by {lead:.2f} or less; all others stand"
 
 
 def shown_video(predictor: Predictor, prediction: Prediction) -> ShownVideo:

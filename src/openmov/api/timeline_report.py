@@ -49,6 +49,7 @@ def write_timeline_report(
         ("backbone", f"{facts['backbone']['name']} ({facts['backbone']['identity'][:12]})"),
         ("licence", licence_in_words(facts["backbone"])),
         ("revision", facts["backbone"]["revision"] or "of no hub"),
+        *((("sound", f"{heard['name']} ({heard['identity'][:12]})"),) if (heard := facts.get("sound")) else ()),
         ("answers", settings),
         ("names", f"{len(facts['vocabulary']['base']) + len(facts['vocabulary']['novel'])}"),
         ("cut into", f"{cut}; no segment shorter than {windows['min_seconds']:g} s"),

@@ -17,6 +17,7 @@ from openmov.media.sampling import (
     evaluation_views,
     random_resized_crop,
     seeded_generator,
+    spread_times,
     training_view,
 )
 
@@ -41,6 +42,26 @@ def test_a_short_video_repeats_its_last_frame() -> None:
 def test_impossible_clips_are_refused(arguments: tuple[float, float, int, float, float]) -> None:
     with pytest.raises(ValueError, match="no clip"):
         clip_times(*arguments)
+
+
+def test_frames_spread_over_the_whole_video_stand_in_the_middle_of_equal_parts() -> None:
+    # four frames of the 4 s from 1 to 5: one in each second
+    np.testing.assert_allclose(spread_times(1.0, 5.0, 4, 0.5), [1.5, 2.5, 3.5, 4.5])
+    np.testing.assert_allclose(spread_times(1.0, 5.0, 4, 0.0), [1, 2, 3, 4])
+    np.testing.assert_allclose(spread_times(2.0, 2.0, 3, 0.5), [2, 2, 2])
+    for start, end, frames, position in ((0.0, 1.0, 0, 0.5), (0.0, 1.0, 4, 1.1), (1.0, 0.0, 4, 0.5)):
+        with pytest.raises(ValueError, match="frames at position"):
+            spread_times(start, end, frames, position)
+
+
+def test_clips_over_the_whole_video_look_between_each_other() -> None:
+    settings = ViewSettings(num_frames=4, whole=True)
+    (single,) = evaluation_views((0.0, 8.0), (64, 48), 1, 1, settings)
+    assert single.times_seconds == (1, 3, 5, 7)
+    views = evaluation_views((0.0, 8.0), (64, 48), 2, 1, settings)
+    assert [view.times_seconds for view in views] == [(0.5, 2.5, 4.5, 6.5), (1.5, 3.5, 5.5, 7.5)]
+    moments = [t for view in evaluation_views((0.0, 8.0), (64, 48), 4, 1, settings) for t in view.times_seconds]
+    np.testing.assert_allclose(sorted(moments), np.arange(16) / 2 + 0.25)
 
 
 def test_positions_are_evenly_spaced() -> None:
