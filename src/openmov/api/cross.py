@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Unpack
 
 from openmov.api.conditions import conditions_of
-from openmov.api.evaluate import HONEST_NOTES, write_answer
+from openmov.api.evaluate import HONEST_NOTES, answer_path, answer_text
 from openmov.api.facts import fact_groups
 from openmov.api.measuring import Contender, contenders, measure_under
 from openmov.api.recorded import HowToRecord, data_facts, failures_of, record_runs
@@ -96,12 +96,13 @@ def evaluate_cross(
 
 def write_cross(task: CrossTask, out: Path) -> Path:
     """Writes the page and every video's answers into `out`; returns the page's path. Raises StorageError."""
+    answers: dict[Path, str] = {}
     for method in task.methods:
         named = {"full": method.full} | {f"split{number}": one for number, one in method.splits.items()}
         named |= {f"half{seed}": one for seed, one in method.halves.items()}
         named |= {f"split1-half{seed}": one for seed, one in method.halves_of_split.items()}
         for protocol, evaluation in named.items():
-            write_answer(out, method.contender.name, protocol, evaluation)
+            answers[answer_path(out, method.contender.name, protocol)] = answer_text(evaluation)
     last = task.methods[-1]
     facts = dict(data_facts(task.clips)) | {"names shared with the training": _said(task.shared)}
     report = TaskReport(
@@ -125,7 +126,7 @@ def write_cross(task: CrossTask, out: Path) -> Path:
         failures=failures_of(task.clips),
         notes=HONEST_NOTES,
     )
-    return write_report(out, content)
+    return write_report(out, content, answers)
 
 
 def measure_cross(

@@ -20,11 +20,13 @@ from openmov.api.task_report import task_report
 from openmov.api.test_clips import Preparing
 from openmov.errors import RunFolderError
 from openmov.evaluation.content import ReportContent, TaskReport
-from openmov.evaluation.report import write_report
+from openmov.evaluation.report import ANSWERS_FOLDER, write_report
 from openmov.evaluation.result import Evaluation
 from openmov.methods import METHODS
 from openmov.prediction.predictor import Recording
-from openmov.runtime.atomic import write_text
+from openmov.runtime.atomic import write_together
+from openmov.runtime.own_files import stamped, write_own
+from openmov.runtime.run_folder import RunFolder
 
 RESULTS_FILE = "results.json"
 
@@ -119,7 +121,6 @@ def write_evaluation(task: EvaluatedTask, out: Path, *, num_examples: int = 4, w
     run, _ = task.mov
     title = run.wiring.recipe.name
     report = report_of(task, title, "", num_examples=num_examples, workers=workers)
-    write_answers(task.methods, out)
     last = task.methods[-1]
     content = ReportContent(
         title=f"openmov: {title}",
@@ -129,26 +130,41 @@ def write_evaluation(task: EvaluatedTask, out: Path, *, num_examples: int = 4, w
         failures=failures_of(task.clips),
         notes=HONEST_NOTES,
     )
-    return write_report(out, content)
+    return write_report(out, content, answer_texts(task.methods, out))
 
 
 def write_answers(methods: Sequence[Method], out: Path) -> None:
-    """Every video's answer under every method and protocol, as JSON. Raises StorageError."""
-    for method in methods:
-        for evaluation in (method.base, method.novel, method.generalised):
-            write_answer(out, method.name, evaluation.protocol, evaluation)
+    """Every video's answer under every method and protocol, as JSON. Raises StorageError, also for a file not ours."""
+    write_own(answer_texts(methods, out))
 
 
-def write_answer(out: Path, method: str, protocol: str, evaluation: Evaluation) -> None:
-    """One evaluation, in OUT/evaluations. Raises StorageError."""
-    text = json.dumps(evaluation.to_json(), ensure_ascii=False)
-    write_text(answer_path(out, method, protocol), text + "\n")
+def answer_texts(methods: Sequence[Method], out: Path) -> dict[Path, str]:
+    """The same as files and what is to be in them."""
+    return {
+        answer_path(out, method.name, one.protocol): answer_text(one)
+        for method in methods
+        for one in (method.base, method.novel, method.generalised)
+    }
+
+
+def answer_text(evaluation: Evaluation) -> str:
+    """One evaluation as JSON: figures first, then every record."""
+    return json.dumps(stamped(evaluation.to_json()), ensure_ascii=False) + "\n"
+
+
+def write_into_run(folder: RunFolder, texts: Mapping[Path, str]) -> None:
+    """Results of a run, in its own folder, all or none.
+
+    Raises RunFolderError where the folder has gone meanwhile, StorageError.
+    """
+    RunFolder.open(folder.path, folder.fingerprint)
+    write_together(texts)
 
 
 def answer_path(out: Path, method: str, protocol: str) -> Path:
     """Where the answers of a method under a protocol lie."""
     name = "-".join(re.findall(r"[a-z0-9]+", method.lower()))
-    return out / "evaluations" / f"{name}-{protocol}.json"
+    return out / ANSWERS_FOLDER / f"{name}-{protocol}.json"
 
 
 def _refuse_two_of_a_method(runs: Sequence[LoadedRun]) -> None:
@@ -184,6 +200,6 @@ def _write_rows(run: LoadedRun, task: EvaluatedTask) -> None:
         }
         for method in methods
     ]
-    write_answers([method for method in methods if method.kind != "clip"], run.folder.results)
-    text = json.dumps({"rows": rows, "videos": task.data_facts}, indent=1, ensure_ascii=False)
-    write_text(run.folder.results / RESULTS_FILE, text + "\n")
+    text = json.dumps(stamped({"rows": rows, "videos": task.data_facts}), indent=1, ensure_ascii=False)
+    answers = answer_texts([method for method in methods if method.kind != "clip"], run.folder.results)
+    write_into_run(run.folder, {run.folder.results / RESULTS_FILE: text + "\n", **answers})

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Unpack
 
 from openmov.api.conditions import conditions_of
-from openmov.api.evaluate import write_answer
+from openmov.api.evaluate import answer_path, answer_text, write_into_run
 from openmov.api.facts import fact_groups
 from openmov.api.measuring import Contender, contenders, measure_under
 from openmov.api.recorded import HowToRecord, data_facts, failures_of, record_runs
@@ -72,14 +72,14 @@ def evaluate_base(
     methods = tuple((one, _measured(one, seen.clips, seen.seconds)) for one in listed)
     for one, evaluation in methods if seen.writes else ():
         if one.trained and len(one.runs) == 1:
-            write_answer(one.runs[0].folder.results, one.name, "base", evaluation)
+            folder = one.runs[0].folder
+            write_into_run(folder, {answer_path(folder.results, one.name, "base"): answer_text(evaluation)})
     return BaseTask(seen.runs, seen.clips, methods)
 
 
 def write_base(task: BaseTask, out: Path) -> Path:
     """Writes the page and every video's answers into `out`; returns the page's path. Raises StorageError."""
-    for one, evaluation in task.methods:
-        write_answer(out, one.name, "base", evaluation)
+    answers = {answer_path(out, one.name, "base"): answer_text(found) for one, found in task.methods}
     title = task.runs[0].wiring.recipe.name
     last, found = task.methods[-1]
     report = TaskReport(
@@ -99,7 +99,7 @@ def write_base(task: BaseTask, out: Path) -> Path:
         failures=failures_of(task.clips),
         notes=(NOTE,),
     )
-    return write_report(out, content)
+    return write_report(out, content, answers)
 
 
 def _measured(one: Contender, clips: TestClips, seconds: Mapping[str, float]) -> Evaluation:

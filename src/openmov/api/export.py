@@ -24,8 +24,9 @@ from openmov.model import JointModel
 from openmov.model.exportable import FROZEN, Exportable
 from openmov.prediction.base_novel import path_weights
 from openmov.prediction.predictor import BaseNovelRule
-from openmov.runtime.atomic import write_text
+from openmov.runtime.atomic import atomic_files
 from openmov.runtime.exported import Format, require, run_exported, write_exported
+from openmov.runtime.own_files import refuse_foreign, stamped
 from openmov.text.prompts import load_prompts
 from openmov.text.vocabulary import Vocabulary
 from openmov.types import ClassEmbeddings, ClipBatch, Modality
@@ -70,7 +71,9 @@ def export_model(
     `open_trained` raises.
     """
     require(form)
-    trained, path = open_trained(run, backbone=backbone, safetensors_only=safetensors_only), Path(out)
+    path = Path(out)
+    _refuse_other_files(path, [path.name])
+    trained = open_trained(run, backbone=backbone, safetensors_only=safetensors_only)
     trained = _calibrated(trained)
     wanted = _wanted(trained, modalities)
     vocabulary = _vocabulary(trained, labels, prompts) if labels else None
@@ -80,15 +83,34 @@ def export_model(
     function = Exportable(network, wanted, None if classes is None else classes.vectors, answers)
     examples = _random_inputs(trained.wiring.recipe, wanted, rows=2)
     names = tuple(map(str, wanted)), _outputs(function, examples)
-    write_exported(function, examples, names, form, path)
     worst = 0.0
-    for rows in _CHECKED_ROWS:
-        inputs = _random_inputs(trained.wiring.recipe, wanted, rows)
-        expected = _expected(trained, function, dict(zip(wanted, inputs, strict=True)), vocabulary, classes)
-        worst = max(worst, _compared(path, names[1], run_exported(path, form, inputs), expected))
-    facts = _facts(trained, function, names, form, vocabulary)
-    write_text(path.with_name(f"{path.name}.json"), json.dumps(facts, indent=1, ensure_ascii=False) + "\n")
+    with atomic_files(path) as folder:  # in its place only when it answers as the model does
+        made = folder / path.name
+        write_exported(function, examples, names, form, made)
+        for rows in _CHECKED_ROWS:
+            inputs = _random_inputs(trained.wiring.recipe, wanted, rows)
+            expected = _expected(trained, function, dict(zip(wanted, inputs, strict=True)), vocabulary, classes)
+            worst = max(worst, _compared(path, names[1], run_exported(made, form, inputs), expected))
+        facts = stamped(_facts(trained, function, names, form, vocabulary))
+        text = json.dumps(facts, indent=1, ensure_ascii=False) + "\n"
+        _facts_file(made).write_text(text, encoding="utf-8")
+        _refuse_other_files(path, [one.name for one in folder.iterdir()])
     return Exported(path, *names, worst)
+
+
+def _facts_file(path: Path) -> Path:
+    """What goes in and what comes out, beside the file."""
+    return path.with_name(f"{path.name}.json")
+
+
+def _refuse_other_files(path: Path, names: Sequence[str]) -> None:
+    """Raises StorageError where files are there that no earlier export wrote: that has its facts beside it."""
+    facts = _facts_file(path)
+    refuse_foreign([facts])
+    for name in names:
+        there = path.with_name(name)
+        if there.exists() and not facts.exists():
+            refuse_foreign([there])
 
 
 def _exportable(trained: Trained) -> JointModel:
@@ -179,13 +201,12 @@ def _expected(
 
 
 def _compared(path: Path, names: Sequence[str], answered: Sequence[Tensor], expected: Sequence[Tensor]) -> float:
-    """The largest difference. Raises OpenMovError, and takes the file away, where it is too large."""
+    """The largest difference. Raises OpenMovError where it is too large, and then nothing is left of the file."""
     worst = 0.0
     for name, one, other in zip(names, answered, expected, strict=True):
         difference = float((one - other).abs().max()) if one.shape == other.shape else float("inf")
         worst = max(worst, difference)
         if not difference <= TOLERANCE[name.partition("_")[0]]:
-            path.unlink(missing_ok=True)
             what = f"its {name} differs from PyTorch's by {difference:.2g}"
             raise OpenMovError(path, what, "try the other format, and other versions of torch and onnxruntime")
     return worst

@@ -7,9 +7,9 @@ What is there already is not done again; what cannot be read is counted and name
 
 import random
 import re
-import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,9 +27,10 @@ from openmov.data.shard import WHOLE, Shard
 from openmov.data.source import Unreadable
 from openmov.errors import DecodeError, ManifestError, RecipeError
 from openmov.media.decode import GuardedDecoder
-from openmov.runtime.atomic import free_bytes
+from openmov.runtime.atomic import free_bytes, scratch_folder
 from openmov.runtime.progress import note, progress_bar
 from openmov.store.cache import ArrayCache
+from openmov.store.features import refuse_other_folder
 
 _SURVEY_THREADS = 4
 """At least: opening files is mostly waiting."""
@@ -86,11 +87,14 @@ def prepare_manifest(
     The plan is handed to `announce` before the work starts, except for the few videos it was measured on; with
     `plan_only` these go to a temporary folder and nothing is kept. Several processes, also of several machines, may
     prepare at once in one cache folder, and so share the work. Interrupted at any instant, the videos in
-    hand are lost and nothing else. In the end frozen embeddings are gathered in the folder `features`, if it is named.
+    hand are lost and nothing else. In the end frozen embeddings are gathered in the folder `features`, if it is named;
+    it is written anew, and may hold nothing else.
 
     Raises ManifestError (also where there is no such video), BackboneError, StorageError, RecipeError.
     """
     begun = time.monotonic()
+    if features is not None:
+        refuse_other_folder(features)
     listed = load_manifest(manifest, root=root, say=note)
     records = _chosen(listed, split, options.shard)
     wiring = wire(recipe, cache_folder)
@@ -100,8 +104,7 @@ def prepare_manifest(
     if not plan_only:
         wiring.cache.require_writable()
     found = _survey(wiring, wiring.cache, records, options, shown=shown)
-    with tempfile.TemporaryDirectory(prefix="openmov-plan-") as scratch:
-        work = Path(scratch) if plan_only else cache_folder
+    with scratch_folder("openmov-plan") if plan_only else nullcontext(cache_folder) as work:
         setup = Setup(recipe, work, options.frames)
         with open_crew(setup, wiring, options.engine, options.workers, options.limit_seconds) as crew:
             outcomes = dict(found.outcomes)

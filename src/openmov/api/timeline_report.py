@@ -17,6 +17,7 @@ from openmov.errors import DecodeError
 from openmov.evaluation.result import Failure
 from openmov.evaluation.timeline_page import Band, Block, TimelinePage, write_timeline_page
 from openmov.media.decode import read_frames
+from openmov.runtime.own_files import stamped
 from openmov.text.vocabulary import Vocabulary
 
 _MOST_PICTURES = 60
@@ -60,7 +61,10 @@ def write_timeline_report(
         rows,
         tuple(Failure(error.where, error.what) for error in failed),
     )
-    data = {**facts, "timelines": [one.to_json() for one in found], "failures": [asdict(f) for f in content.failures]}
+    data = stamped(facts) | {
+        "timelines": [one.to_json() for one in found],
+        "failures": [asdict(f) for f in content.failures],
+    }
     write_timeline_page(page, content, json.dumps(data, ensure_ascii=False, indent=1) + "\n")
 
 

@@ -15,6 +15,7 @@ from openmov.api.prediction_report import PredictionReport
 from openmov.api.predictor import Predictor
 from openmov.errors import DecodeError, RecipeError, StorageError
 from openmov.prediction.unknown import BackgroundTest
+from openmov.runtime.own_files import refuse_foreign
 from openmov.runtime.progress import progress_bar
 from openmov.text.vocabulary import Vocabulary
 from openmov.types import Modality
@@ -42,8 +43,8 @@ def refuse_page(report: Path | None) -> None:
     """Raises StorageError where the page could not be written when everything is answered."""
     if report is not None and report.suffix.lower() not in (".html", ".htm"):
         raise StorageError(report, "is no name of a page", "end it in .html")
-    if report is not None and report.is_dir():
-        raise StorageError(report, "a folder is in its place", "choose another name")
+    if report is not None:
+        refuse_foreign([report, report.with_suffix(".json")])
 
 
 def show(

@@ -166,10 +166,13 @@ def evaluate(
     from openmov.api.evaluate import evaluate_task, write_evaluation
     from openmov.api.evaluate_base import evaluate_base, without_novel, write_base
     from openmov.cli import show, show_base, show_cross
+    from openmov.evaluation.report import refuse_other_report
     from openmov.runtime.cache_folder import default_cache_folder
     from openmov.runtime.distributed import speaks
 
     folder, how = cache or default_cache_folder(), _how(measured, features, workers)
+    if out is not None:
+        refuse_other_report(out)
     if measured.protocol == "cross":
         other = evaluate_cross(runs, manifest, vocabulary, cache_folder=folder, **how)
         if not speaks():

@@ -6,6 +6,7 @@
 A manifest without such a file is the whole of what it lists. Knows nothing of how videos were found.
 """
 
+import hashlib
 import json
 import os
 from dataclasses import asdict, dataclass, field
@@ -14,8 +15,9 @@ from typing import Any
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from openmov.errors import ManifestError
+from openmov.errors import ManifestError, StorageError
 from openmov.runtime.atomic import write_text
+from openmov.runtime.own_files import MADE_BY, stamped
 
 FORMAT_VERSION = 1
 """Of the file."""
@@ -65,6 +67,8 @@ class Coverage:
     """What else a reader of results must know."""
     official_splits: tuple[str, ...] = ()
     """Manifests of the official splits beside this one."""
+    manifest_sha256: str = ""
+    """Of the manifest's bytes, as they were written: one that was edited since is the user's."""
 
     def present(self, split: str) -> int:
         """Clips of a split that can be used."""
@@ -91,8 +95,31 @@ def coverage_path(manifest: Path) -> Path:
 
 def write_coverage(manifest: Path, coverage: Coverage) -> None:
     """Writes it beside the manifest. Raises StorageError."""
-    text = json.dumps({"format_version": FORMAT_VERSION, **asdict(coverage)}, indent=1, ensure_ascii=False)
-    write_text(coverage_path(manifest), text + "\n")
+    write_text(coverage_path(manifest), coverage_text(coverage))
+
+
+def coverage_text(coverage: Coverage) -> str:
+    """What `write_coverage` writes."""
+    fields = stamped({"format_version": FORMAT_VERSION, **asdict(coverage)})
+    return json.dumps(fields, indent=1, ensure_ascii=False) + "\n"
+
+
+def refuse_other_manifest(manifest: Path) -> None:
+    """Raises StorageError unless writing this manifest and its account loses nothing of the user's.
+
+    There is nothing, or both are as openmov wrote them; the account says so by the digest of the manifest.
+    """
+    what = "is there, and is not as openmov wrote it"
+    mend = "move it away, or choose another --out"
+    try:
+        account = load_coverage(manifest)
+        content = manifest.read_bytes() if os.path.lexists(manifest) else b""
+    except ManifestError as error:
+        raise StorageError(coverage_path(manifest), what, mend) from error
+    except OSError as error:
+        raise StorageError(manifest, f"is there and cannot be read ({error.strerror})", mend) from error
+    if content and (account is None or account.manifest_sha256 != hashlib.sha256(content).hexdigest()):
+        raise StorageError(manifest, what, mend)
 
 
 def load_coverage(manifest: Path) -> Coverage | None:
@@ -101,6 +128,7 @@ def load_coverage(manifest: Path) -> Coverage | None:
     mend = "write it anew with openmov dataset"
     try:
         fields = json.loads(path.read_text(encoding="utf-8"))
+        fields = {name: value for name, value in fields.items() if name not in MADE_BY}
         version = fields.pop("format_version")
         if version != FORMAT_VERSION:
             raise ManifestError(path, f"is of format version {version}, not {FORMAT_VERSION}", mend)

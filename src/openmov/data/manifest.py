@@ -9,6 +9,7 @@ vocabulary spells them. Columns of the user's own are kept. Knows nothing of wha
 
 import csv
 import hashlib
+import io
 import json
 import os
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -21,7 +22,7 @@ from openmov.data.faults import Fault, FaultKind, FaultyManifest
 from openmov.data.records import SPLITS, Record, Split, record_of, resolver, row_faults
 from openmov.data.rows import COLUMNS, Row, read_rows
 from openmov.errors import ManifestError
-from openmov.runtime.atomic import atomic_file
+from openmov.runtime.atomic import write_text
 from openmov.text.label_sets import readable
 from openmov.text.labels import look
 from openmov.text.vocabulary import Vocabulary
@@ -130,6 +131,11 @@ def write_manifest(path: Path, records: Sequence[Record], *, root: Path | None =
 
     Raises ManifestError for a file outside the root (default: the manifest's folder), StorageError.
     """
+    write_text(path, manifest_text(path, records, root=root))
+
+
+def manifest_text(path: Path, records: Sequence[Record], *, root: Path | None = None) -> str:
+    """What `write_manifest` writes. Raises ManifestError likewise."""
     folder = _root(path, root)
     for record in records:
         if not record.path.is_relative_to(folder):
@@ -142,11 +148,12 @@ def write_manifest(path: Path, records: Sequence[Record], *, root: Path | None =
     returns = any(
         "\r" in text for row in rows for text in row.values()
     )  # which csv leaves bare, yet takes for line ends
-    with atomic_file(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as out:
-        quoting: Literal[0, 1] = csv.QUOTE_ALL if returns else csv.QUOTE_MINIMAL
-        writer = csv.DictWriter(out, columns, extrasaction="ignore", lineterminator="\n", quoting=quoting)
-        writer.writeheader()
-        writer.writerows(rows)
+    quoting: Literal[0, 1] = csv.QUOTE_ALL if returns else csv.QUOTE_MINIMAL
+    out = io.StringIO(newline="")
+    writer = csv.DictWriter(out, columns, extrasaction="ignore", lineterminator="\n", quoting=quoting)
+    writer.writeheader()
+    writer.writerows(rows)
+    return out.getvalue()
 
 
 def _root(path: Path, root: Path | None) -> Path:

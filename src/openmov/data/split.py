@@ -6,6 +6,7 @@ names: the list is the authority, the seed says how it came about. Knows nothing
 
 import difflib
 import json
+import os
 import zlib
 from collections import Counter
 from collections.abc import Sequence
@@ -16,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from openmov.data.records import Record, Split
-from openmov.errors import ManifestError, VocabularyError
+from openmov.errors import ManifestError, StorageError, VocabularyError
 from openmov.runtime.atomic import write_text
 from openmov.text.label_sets import readable
 from openmov.text.labels import look
@@ -122,13 +123,35 @@ def pseudo_novel_split(vocabulary: Vocabulary, fraction: float = 1 / 5, *, seed:
 def write_vocabulary(path: Path, vocabulary: Vocabulary, *, seed: int | None = None, note: str = "") -> None:
     """Writes JSON that `load_vocabulary` reads back, with the seed, how it was drawn and the SHA-256 of the names.
 
-    A note is for people. Raises StorageError.
+    A note is for people. Raises StorageError, also where a file is there that is not as openmov wrote it.
     """
+    refuse_other_vocabulary(path)
+    write_text(path, vocabulary_text(vocabulary, seed=seed, note=note))
+
+
+def vocabulary_text(vocabulary: Vocabulary, *, seed: int | None = None, note: str = "") -> str:
+    """What `write_vocabulary` writes."""
     drawn = {} if seed is None else {"seed": seed, "generator": GENERATOR}
     names = {"base": vocabulary.base, "novel": vocabulary.novel, "prompts": vocabulary.prompts}
     said = {"note": note} if note else {}
     fields = {**said, **names, **drawn, "sha256": names_sha256(vocabulary.base, vocabulary.novel)}
-    write_text(path, json.dumps(fields, ensure_ascii=False, indent=1) + "\n")
+    return json.dumps(fields, ensure_ascii=False, indent=1) + "\n"
+
+
+def refuse_other_vocabulary(path: Path) -> None:
+    """Raises StorageError where a file is there whose names are not those its `sha256` was made of, or has none: a
+    list that somebody wrote or edited."""
+    if not os.path.lexists(path):
+        return
+    try:
+        text = path.read_text(encoding="utf-8")
+        fields = json.loads(text) if text else {}
+        own = not text or fields["sha256"] == names_sha256(fields["base"], fields["novel"])
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        own = False
+    if not own:
+        what = "is there, and is not a list that openmov wrote"
+        raise StorageError(path, what, "move it away, or choose another name")
 
 
 def hold_out_validation(

@@ -6,7 +6,7 @@ from typing import Any
 from openmov.evaluation.content import ComparedRun, ComparisonContent
 from openmov.evaluation.pages import render
 from openmov.evaluation.report import FORMAT_VERSION, plain, to_json_text
-from openmov.runtime.atomic import write_text
+from openmov.runtime.own_files import stamped, write_own
 
 
 def write_comparison(folder: Path, content: ComparisonContent) -> Path:
@@ -19,8 +19,8 @@ def write_comparison(folder: Path, content: ComparisonContent) -> Path:
         raise ValueError(f"runs of a comparison need different names: {names}")
     differing, shared = split_settings(content.runs)
     page = render("comparison.html.jinja", content=content, differing=differing, shared=shared)
-    write_text(folder / "comparison.json", to_json_text(comparison_data(content)))
-    write_text(folder / "comparison.html", page)
+    data = to_json_text(stamped(comparison_data(content)))
+    write_own({folder / "comparison.html": page, folder / "comparison.json": data})
     return folder / "comparison.html"
 
 

@@ -13,7 +13,7 @@ from openmov.evaluation.pages import render
 from openmov.evaluation.report import by_reason, to_json_text
 from openmov.evaluation.result import Failure
 from openmov.evaluation.strips import Strip
-from openmov.runtime.atomic import write_text
+from openmov.runtime.own_files import stamped, write_own
 
 
 @dataclass(frozen=True)
@@ -70,9 +70,9 @@ class PredictionPage:
 def write_prediction_page(path: Path, page: PredictionPage, data: dict[str, Any]) -> Path:
     """Writes the page, and beside it `data` as JSON under the same name; returns where the JSON is.
 
-    Raises StorageError.
+    Raises StorageError, also where one of them is there and is not openmov's own.
     """
     beside = path.with_suffix(".json")
-    write_text(beside, to_json_text(data))
-    write_text(path, render("prediction.html.jinja", content=page, failures=by_reason(page.failures)))
+    text = render("prediction.html.jinja", content=page, failures=by_reason(page.failures))
+    write_own({path: text, beside: to_json_text(stamped(data))})
     return beside

@@ -6,7 +6,7 @@ gives the same bytes.
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
@@ -18,21 +18,32 @@ from openmov.evaluation.content import ClassChange, MethodRow, ReportContent, Ta
 from openmov.evaluation.detail import GeneralisedRow
 from openmov.evaluation.pages import percent, render
 from openmov.evaluation.result import Failure
-from openmov.runtime.atomic import write_text
+from openmov.runtime.own_files import is_own, refuse_foreign, stamped, write_own
 
 FORMAT_VERSION = 1
 """Of report.json."""
+ANSWERS_FOLDER = "evaluations"
+"""Beside the report: every video's answers, a file a method and protocol."""
 
 
-def write_report(folder: Path, content: ReportContent) -> Path:
-    """Writes `report.json` and `report.html` into `folder` (made if missing); returns the page's path.
+def write_report(folder: Path, content: ReportContent, beside: Mapping[Path, str] | None = None) -> Path:
+    """Writes `report.html`, `report.json` and the texts `beside` them, all or none; returns the page's path.
 
-    Raises StorageError.
+    The folder is made if missing; answers of an earlier report there go with it. Raises StorageError, also where a file of that name is not openmov's own.
     """
     page = render("report.html.jinja", content=content, failures=by_reason(content.failures))
-    write_text(folder / "report.json", to_json_text(report_data(content)))
-    write_text(folder / "report.html", page)
+    data = to_json_text(stamped(report_data(content)))
+    written = {folder / "report.html": page, folder / "report.json": data, **(beside or {})}
+    write_own(written)
+    for older in (folder / ANSWERS_FOLDER).glob("*.json") if beside else ():
+        if older not in written and is_own(older):  # answers of an evaluation whose report was here before
+            older.unlink(missing_ok=True)
     return folder / "report.html"
+
+
+def refuse_other_report(folder: Path) -> None:
+    """Raises StorageError where `write_report` could not write: to ask before hours of work."""
+    refuse_foreign([folder / "report.html", folder / "report.json"])
 
 
 def report_data(content: ReportContent) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from PIL import Image
 
 from openmov.evaluation.pages import render
 from openmov.evaluation.result import Failure
-from openmov.runtime.atomic import write_text
+from openmov.runtime.own_files import write_own
 
 _WIDTH, _BAND, _CURVE = 1000.0, 64.0, 46.0
 _PICTURE_PX = 144
@@ -93,13 +93,15 @@ class TimelinePage:
 
 
 def write_timeline_page(path: Path, content: TimelinePage, data: str) -> None:
-    """Writes the page, and `data` (JSON) beside it under the same name. Raises StorageError."""
+    """Writes the page, and `data` (JSON) beside it under the same name, over none but openmov's own.
+
+    Raises StorageError.
+    """
     colours = name_colours(content.bands)
-    write_text(path.with_suffix(".json"), data)
     page = render(
         "timeline.html.jinja", content=content, colours=colours, band=band_chart, clock=clock, thumbnail=thumbnail
     )
-    write_text(path, page)
+    write_own({path: page, path.with_suffix(".json"): data})
 
 
 def name_colours(bands: Sequence[Band]) -> dict[str, str]:

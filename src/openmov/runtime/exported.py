@@ -7,7 +7,6 @@ Knows nothing of networks.
 """
 
 import logging
-import tempfile
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -45,27 +44,19 @@ def write_exported(
 ) -> None:
     """Traces a function and writes it; the first axis of every input may then have any length from 1 on.
 
-    `names` are those of inputs and outputs. Complete files only. Raises StorageError.
+    `names` are those of inputs and outputs. Weights of 1.5 GB and more lie beside `path` in its folder, which is the
+    caller's to make and to put in its place when all is well. Raises StorageError.
     """
     rows = torch.export.Dim("rows", min=1, max=4096)
     shapes = {"inputs": tuple({0: rows} for _ in examples)}
-    with storage_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with (
-            tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder,
-            warnings.catch_warnings(),
-            torch.no_grad(),
-        ):
-            warnings.simplefilter("ignore")  # the tracers' own: they say nothing of this function
-            program = torch.export.export(function, tuple(examples), dynamic_shapes=shapes)
-            if form == "torch-export":
-                with (Path(folder) / path.name).open("wb") as file:  # by name it wants a certain ending
-                    torch.export.save(program, file)
-            else:
-                _write_onnx(program, names, Path(folder) / path.name)
-            written = sorted(Path(folder).iterdir(), key=lambda part: part.name == path.name)
-            for part in written:  # the file itself last: it names the others
-                part.replace(path.parent / part.name)
+    with storage_errors(path), warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("ignore")  # the tracers' own: they say nothing of this function
+        program = torch.export.export(function, tuple(examples), dynamic_shapes=shapes)
+        if form == "torch-export":
+            with path.open("wb") as file:  # by name it wants a certain ending
+                torch.export.save(program, file)
+        else:
+            _write_onnx(program, names, path)
 
 
 def _write_onnx(program: torch.export.ExportedProgram, names: tuple[Sequence[str], Sequence[str]], path: Path) -> None:

@@ -14,6 +14,7 @@ video.
 
 import functools
 import json
+import re
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -27,7 +28,7 @@ from jaxtyping import Float, Float32, UInt16, UInt32
 from torch import Tensor
 
 from openmov.errors import FeaturesError
-from openmov.runtime.atomic import atomic_folder, storage_errors
+from openmov.runtime.atomic import atomic_folder, refuse_foreign_folder, storage_errors
 from openmov.store.cache import content_hash
 from openmov.store.entry import digest_of, header_bytes
 
@@ -225,10 +226,16 @@ class FeatureWriter:
             file.write(_header(shape, self._facts.precision))
 
 
+def refuse_other_folder(folder: Path) -> None:
+    """Raises StorageError where `folder` holds anything but stored features, which alone are written anew."""
+    refuse_foreign_folder(folder, _holds_features_alone)
+
+
 @contextmanager
 def write_features(folder: Path, facts: FeatureFacts) -> Iterator[FeatureWriter]:
-    """Fills a folder anew: it appears whole when the block is done, in place of an older one. Raises StorageError."""
-    with atomic_folder(folder) as made, storage_errors(folder):
+    """Fills a folder anew: it appears whole when the block is done, in place of an older one. Raises StorageError,
+    also for a folder that holds anything else."""
+    with atomic_folder(folder, replaces=_holds_features_alone) as made, storage_errors(folder):
         with ExitStack() as files:
             names = [*_files(facts, training=True), *_files(facts, training=False)]
             writer = FeatureWriter(facts, {name: files.enter_context((made / name).open("wb")) for name in names})
@@ -243,6 +250,17 @@ def write_features(folder: Path, facts: FeatureFacts) -> Iterator[FeatureWriter]
 
 
 _TEST = "test.safetensors"
+_OURS = re.compile(r"(features|videos)\.json|(train-\d+|test)\.(safetensors|bin|crc)")
+
+
+def _holds_features_alone(folder: Path) -> bool:
+    """Whether openmov made a folder, of whatever format version, and everything in it."""
+    try:
+        header = json.loads((folder / FEATURES_FILE).read_text(encoding="utf-8"))
+        made = "format_version" in header and {"backbone", "identity"} <= set(header["facts"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+    return made and all(_OURS.fullmatch(entry.name) and entry.is_file() for entry in folder.iterdir())
 
 
 def _files(facts: FeatureFacts, *, training: bool) -> list[str]:

@@ -21,9 +21,9 @@ from torch import nn
 from openmov.config.schema import TrainingConfig
 from openmov.errors import OpenMovError, RunFolderError
 from openmov.runtime.distributed import World
+from openmov.runtime.interrupts import interrupts_deferred
 from openmov.runtime.run_folder import RunFolder
 from openmov.training.background import BackgroundWriter
-from openmov.training.interrupts import interrupts_deferred
 from openmov.training.log import Log, NoLog, open_log
 from openmov.training.network import Network
 from openmov.training.objective import Objective

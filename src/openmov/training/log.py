@@ -15,9 +15,9 @@ from typing import Protocol, runtime_checkable
 
 from openmov.errors import RunFolderError
 from openmov.runtime.atomic import storage_errors
+from openmov.runtime.interrupts import interrupts_deferred
 from openmov.runtime.run_folder import RunFolder
 from openmov.training.event_file import EventFile, event_file
-from openmov.training.interrupts import interrupts_deferred
 from openmov.training.wandb_curves import Curves, NoCurves
 
 TIMINGS = ("clips_per_second", "data_wait_share", "memory_bytes")

@@ -6,6 +6,7 @@ OUT/manifest-split1.csv ...  the official splits, where a data set has several
 OUT/vocabulary.json          class names with their roles
 """
 
+import hashlib
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -16,12 +17,20 @@ from openmov.data.benchmarks.listing import Benchmark, ListedClip, Listing
 from openmov.data.benchmarks.matching import match
 from openmov.data.benchmarks.opening import Progress, open_files, outcome, unseen
 from openmov.data.benchmarks.published import NUM_BASE, OWN_DRAW, PUBLISHED_SEED
-from openmov.data.coverage import Coverage, LostVideo, relative_root, write_coverage
-from openmov.data.manifest import write_manifest
+from openmov.data.coverage import (
+    Coverage,
+    LostVideo,
+    coverage_path,
+    coverage_text,
+    refuse_other_manifest,
+    relative_root,
+)
+from openmov.data.manifest import manifest_text
 from openmov.data.records import SPLITS, Record, Split
-from openmov.data.split import write_vocabulary
+from openmov.data.split import refuse_other_vocabulary, vocabulary_text
 from openmov.errors import ManifestError
 from openmov.media.decode import PLAIN, Decoder
+from openmov.runtime.atomic import write_together
 from openmov.text.vocabulary import Vocabulary
 
 MANIFEST = "manifest.csv"
@@ -61,6 +70,8 @@ def build(
     listed, never an error. Raises ManifestError for a folder in which no listed clip is found, saying what was found
     and what was expected, and for annotation files that are none of this data set; StorageError.
     """
+    refuse_other_vocabulary(out / VOCABULARY)
+    refuse_other_manifest(out / MANIFEST)
     layout = look_into(videos)
     listing = _without_doubles(benchmark.listing(layout, annotations))
     matched = match(listing.clips, layout.videos, benchmark.keys_of)
@@ -95,8 +106,10 @@ class _Whole:
     vocabulary: Vocabulary
     notes: tuple[str, ...]
 
-    def write(self, path: Path, split_of: Callable[[ListedClip], Split | None], official: Sequence[str]) -> Coverage:
-        """One manifest with its account: of the clips that have a split."""
+    def described(
+        self, path: Path, split_of: Callable[[ListedClip], Split | None], official: Sequence[str]
+    ) -> tuple[Coverage, dict[Path, str]]:
+        """One manifest with its account, of the clips that have a split: the account, and the text of both files."""
         parts = {clip.clip_id: part for clip in self.listing.clips if (part := split_of(clip)) is not None}
         rows = [replace(self.rows[one], split=part) for one, part in parts.items() if one in self.rows]
         lost = [replace(self.lost[one], split=part) for one, part in parts.items() if one in self.lost]
@@ -121,9 +134,9 @@ class _Whole:
             notes=self.notes,
             official_splits=tuple(official),
         )
-        write_coverage(path, coverage)
-        write_manifest(path, rows, root=self.layout.folder)
-        return coverage
+        text = manifest_text(path, rows, root=self.layout.folder)
+        coverage = replace(coverage, manifest_sha256=hashlib.sha256(text.encode()).hexdigest())
+        return coverage, {path: text, coverage_path(path): coverage_text(coverage)}
 
 
 def _write_all(whole: _Whole, out: Path) -> Coverage:
@@ -131,10 +144,15 @@ def _write_all(whole: _Whole, out: Path) -> Coverage:
     names = [f"manifest-split{number}.csv" for number in range(1, num_splits + 1)]
     own_draw = whole.benchmark.name in NUM_BASE
     note = f"base and novel classes {OWN_DRAW}" if own_draw else ""
-    write_vocabulary(out / VOCABULARY, whole.vocabulary, seed=PUBLISHED_SEED if own_draw else None, note=note)
+    for name in (MANIFEST, *names):
+        refuse_other_manifest(out / name)
+    coverage, texts = whole.described(out / MANIFEST, lambda clip: clip.split, names)
+    seed = PUBLISHED_SEED if own_draw else None
+    texts[out / VOCABULARY] = vocabulary_text(whole.vocabulary, seed=seed, note=note)
     for place, name in enumerate(names):
-        whole.write(out / name, lambda clip, place=place: clip.official_splits[place], ())  # type: ignore[misc]
-    return whole.write(out / MANIFEST, lambda clip: clip.split, names)
+        texts |= whole.described(out / name, lambda clip, place=place: clip.official_splits[place], ())[1]  # type: ignore[misc]
+    write_together(texts)
+    return coverage
 
 
 def _without_doubles(listing: Listing) -> Listing:

@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-from openmov.training.interrupts import interrupts_deferred
+from openmov.runtime.interrupts import interrupts_deferred
 
 
 def test_ctrl_c_takes_effect_at_the_end_of_the_block() -> None:
