@@ -1,6 +1,7 @@
 """Fixtures shared by all tests."""
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -8,6 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # before anything imports the hub
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A script starts what it sends to the background with Ctrl-C ignored, and so do all its children: tests that send
+    # one would wait for ever.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 from hub.client import point
 from hub.server import Hub, serving

@@ -23,6 +23,7 @@ from openmov.prediction.calibration import Calibration, calibrate, match_entropy
 from openmov.prediction.predictor import BaseNovelRule, Recording, record
 from openmov.prediction.unknown import Thresholds, calibrate_unknown
 from openmov.runtime.atomic import write_text
+from openmov.runtime.run_folder import RunFolder
 from openmov.text.vocabulary import Vocabulary
 from openmov.types import ClipBatch
 
@@ -118,6 +119,7 @@ def match_run(
 def _write(run: Path, chosen: Calibration, thresholds: Thresholds | None = None) -> None:
     facts = asdict(chosen) | {"chosen": asdict(chosen.chosen)}
     facts |= {} if thresholds is None else {"unknown": asdict(thresholds)}
+    RunFolder.open(run)  # it may have gone meanwhile, and is not to be made anew for this file alone
     write_text(run / CALIBRATION_FILE, json.dumps(facts, indent=1, ensure_ascii=False) + "\n")
 
 

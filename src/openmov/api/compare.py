@@ -128,9 +128,7 @@ def _flat(tree: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
 
 def _learning(folder: RunFolder) -> LearningCurve | None:
     """Training loss over steps, thinned, and validation after every epoch; None where nothing was written yet."""
-    text = folder.metrics.read_text(encoding="utf-8") if folder.metrics.is_file() else ""
-    whole = text[: text.rfind("\n") + 1]  # a training may be writing its next line at this moment
-    records = [json.loads(line) for line in whole.splitlines()]
+    records = folder.read_metrics()
     steps = [record for record in records if "loss" in record]
     epochs = [record for record in records if "epoch_loss" in record]
     if not records:

@@ -5,7 +5,6 @@
 Novel accuracy over epochs is measured here, afterwards, from the weights a run kept of every epoch.
 """
 
-import json
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -126,9 +125,7 @@ def _curve(mov: LoadedRun, clips: TestClips, workers: int) -> EpochCurve | None:
 
 
 def _epoch_losses(mov: LoadedRun) -> tuple[float, ...]:
-    lines = mov.folder.metrics.read_text(encoding="utf-8").splitlines()
-    records = [json.loads(line) for line in lines]
-    return tuple(record["epoch_loss"] for record in records if "epoch_loss" in record)
+    return tuple(record["epoch_loss"] for record in mov.folder.read_metrics() if "epoch_loss" in record)
 
 
 def _shown_row(mov: LoadedRun) -> str:

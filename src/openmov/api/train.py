@@ -223,7 +223,8 @@ def _prepared_and_trained(trainer: _Trainer, data: TrainingData, out: Path, how:
     data = data.without(prepared)
     pseudo = rehearsal_split(wiring, data) if how == "classes" else None
     folder = trainer.create(out, data, wiring.recipe.name)
-    write_data_facts(folder, data, prepared, writes=world.first)
+    contents = isinstance(trainer.supply, FileSupply) and wiring.opens_files
+    write_data_facts(folder, data, prepared, contents=contents, writes=world.first)
     chosen = None
     if pseudo is not None:
         chosen = calibrate_run(

@@ -16,6 +16,7 @@ from openmov.data.manifest import load_manifest
 from openmov.data.records import Record
 from openmov.data.split import hold_out_validation
 from openmov.errors import ManifestError, RunFolderError, VocabularyError
+from openmov.modalities.cache import content_hash
 from openmov.runtime.atomic import write_text
 from openmov.runtime.distributed import ALONE, World
 from openmov.runtime.run_folder import RunFolder
@@ -23,6 +24,8 @@ from openmov.text.vocabulary import Vocabulary, load_vocabulary
 
 DATA_FILE = "data.json"
 """In a run folder: which videos it saw, and which it could not read."""
+VIDEOS_FILE = "videos.json"
+"""In a run folder: hash of the bytes of every video that the run began with, by its id."""
 _VALIDATION_PER_CLASS = 2
 
 
@@ -125,10 +128,13 @@ def _store(wiring: Wiring, data: TrainingData, workers: int, shown: bool) -> Pre
     )
 
 
-def write_data_facts(folder: RunFolder, data: TrainingData, prepared: Prepared, *, writes: bool = True) -> None:
+def write_data_facts(
+    folder: RunFolder, data: TrainingData, prepared: Prepared, *, contents: bool, writes: bool = True
+) -> None:
     """Notes in the run folder what is trained on, or with `writes` False only compares.
 
-    Raises RunFolderError where a run resumed began with other videos.
+    `contents` says that the videos' own bytes decide what is learned; their hashes are known from the preparation.
+    Raises RunFolderError where a run resumed began with other videos, or one of them is another file now.
     """
     path = folder.path / DATA_FILE
     coverage = load_coverage(data.manifest)
@@ -143,16 +149,54 @@ def write_data_facts(folder: RunFolder, data: TrainingData, prepared: Prepared, 
             for one in prepared.unreadable
         ],
     }
-    if path.is_file() and _readable(json.loads(path.read_text(encoding="utf-8"))) != _readable(facts):
+    before = _read_json(path)
+    if before is not None and _readable(before, path) != _readable(facts, path):
         what = f"began with other readable videos ({DATA_FILE} lists those it could not read)"
         raise RunFolderError(folder.path, what, "restore them, or choose another --out")
+    hashes = _same_videos(folder, data) if contents else None
     if writes:
         write_text(path, json.dumps(facts, indent=1, ensure_ascii=False) + "\n")
+        if hashes is not None:
+            write_text(folder.path / VIDEOS_FILE, json.dumps(hashes, indent=0, ensure_ascii=False) + "\n")
 
 
-def _readable(facts: dict[str, Any]) -> tuple[Any, ...]:
-    """What must be equal for a training to go on to the same weights."""
-    return facts["train_clips"], facts["validation_clips"], {one["id"] for one in facts["unreadable"]}
+def _same_videos(folder: RunFolder, data: TrainingData) -> dict[str, str]:
+    """The hashes of all videos. Raises RunFolderError naming those that are other files than the run began with."""
+    records = (*data.train, *data.val)
+    hashes = {record.video_id: content_hash(record.path) for record in records}
+    before = _read_json(folder.path / VIDEOS_FILE)
+    others = [] if before is None else [one for one in records if before.get(one.video_id) != hashes[one.video_id]]
+    if others:
+        more = f" and {len(others) - 1} more" if len(others) > 1 else ""
+        what = f"began with another video under this name: {others[0].path}{more}"
+        raise RunFolderError(folder.path, what, "put the earlier one back, or choose another --out")
+    return hashes
+
+
+def _read_json(path: Path) -> dict[str, Any] | None:
+    """None where there is no such file. Raises RunFolderError."""
+    try:
+        fields = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, RecursionError) as error:
+        raise _damaged(path, type(error).__name__) from error
+    if not isinstance(fields, dict):
+        raise _damaged(path, type(fields).__name__)
+    return fields
+
+
+def _damaged(path: Path, why: str) -> RunFolderError:
+    mend = "restore it, or delete it to go on with the videos that are there now"
+    return RunFolderError(path, f"is damaged ({why})", mend)
+
+
+def _readable(facts: dict[str, Any], path: Path) -> tuple[Any, ...]:
+    """What must be equal for a training to go on to the same weights. Raises RunFolderError."""
+    try:
+        return facts["train_clips"], facts["validation_clips"], {one["id"] for one in facts["unreadable"]}
+    except (KeyError, TypeError) as error:
+        raise _damaged(path, type(error).__name__) from error
 
 
 def _where(records: Sequence[Record], labels: frozenset[str]) -> tuple[Record, ...]:

@@ -1,12 +1,11 @@
 """The command line: thin verbs over `openmov.api`.
 
 Results go to stdout (`--json` for programs), progress and messages to stderr. Exit codes: 0 done, 2 something the
-user can mend (one line says what), 130 and 143 ended by Ctrl-C and by a job manager, 1 a bug of ours, which says what to
-report. Heavy imports happen inside the verbs, so that `--help` answers at once.
+user can mend (one line says what), 130 and 143 ended by Ctrl-C and by a job manager, 1 a bug of ours, which says what
+to report. Heavy imports happen inside the verbs, so that `--help` answers at once.
 """
 
 import errno
-import os
 import sys
 
 from cyclopts import CycloptsError
@@ -63,7 +62,7 @@ def _unforeseen(error: Exception) -> int:
     if isinstance(error, OSError) and error.errno is not None:
         if error.filename == STANDARD_OUTPUT:
             discard_output()
-        said = storage_error(error.filename or "the system", error)
+        said: OpenMovError = storage_error(error.filename or "the system", error)
         if error.errno == errno.ENOENT:
             said = OpenMovError(said.where, "is not there, or no longer", "see what removed it, and try again")
         return _complain(str(said), 2)

@@ -24,7 +24,7 @@ def open_closed_streams() -> None:
     old = sys.stdout
     how = ("utf-8", "strict", False) if old is None else (old.encoding, old.errors, old.line_buffering)
     out = io.BufferedWriter(_Output(1, "w", closefd=False))
-    sys.stdout = io.TextIOWrapper(out, how[0], how[1], line_buffering=how[2])
+    sys.stdout = io.TextIOWrapper(out, how[0], how[1], line_buffering=bool(how[2]))
     encoding = sys.stderr.encoding if sys.stderr is not None else "utf-8"
     sys.stderr = io.TextIOWrapper(_Unheard(2, "w", closefd=False), encoding, "backslashreplace", write_through=True)
 

@@ -146,7 +146,7 @@ def refuse_other_vocabulary(path: Path) -> None:
     try:
         text = path.read_text(encoding="utf-8")
         fields = json.loads(text) if text else {}
-        own = not text or fields["sha256"] == names_sha256(fields["base"], fields["novel"])
+        own = not text or fields["sha256"] == names_sha256(tuple(fields["base"]), tuple(fields["novel"]))
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         own = False
     if not own:

@@ -29,7 +29,8 @@ ANSWERS_FOLDER = "evaluations"
 def write_report(folder: Path, content: ReportContent, beside: Mapping[Path, str] | None = None) -> Path:
     """Writes `report.html`, `report.json` and the texts `beside` them, all or none; returns the page's path.
 
-    The folder is made if missing; answers of an earlier report there go with it. Raises StorageError, also where a file of that name is not openmov's own.
+    The folder is made if missing; answers of an earlier report there go with it. Raises StorageError, also where a file
+    of that name is not openmov's own.
     """
     page = render("report.html.jinja", content=content, failures=by_reason(content.failures))
     data = to_json_text(stamped(report_data(content)))

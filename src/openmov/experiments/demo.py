@@ -18,7 +18,7 @@ from openmov.data.examples import example_inputs
 from openmov.data.records import Record
 from openmov.data.shapesav.pool import PoolSize, write_world
 from openmov.evaluation.content import Example, ReportContent, TaskReport
-from openmov.evaluation.report import write_report
+from openmov.evaluation.report import refuse_other_report, write_report
 from openmov.experiments.steps import StepClock
 from openmov.experiments.tasks import TASKS, TrainingOptions, WorldFolders, train_and_evaluate
 from openmov.experiments.world import POOL_SEED
@@ -50,6 +50,7 @@ def run_demo(
 
     `quick` takes a handful of clips and one epoch: everything runs, and nothing is learned.
     """
+    refuse_other_report(out)
     size, more = (QUICK_SIZE, QUICK_OVERRIDES) if quick else (DEMO_SIZE, ())
     folders, effort, clock = (
         WorldFolders(out),

@@ -100,7 +100,7 @@ class TrainingFolder:
 
     def finished(self, *, calibrated: bool) -> bool:
         """Whether it is whole, and where asked has its calibration."""
-        return self._facts.is_file() and (not calibrated or (self.run / CALIBRATION_FILE).is_file())
+        return self._read() is not None and (not calibrated or (self.run / CALIBRATION_FILE).is_file())
 
     def finish(self, facts: Mapping[str, Any]) -> None:
         """Says that it is whole, and what it was made of. Raises StorageError."""
@@ -109,7 +109,16 @@ class TrainingFolder:
     @property
     def seconds(self) -> float:
         """What it took, in the call that finished it; 0 for one that is not whole."""
-        return float(json.loads(self._facts.read_text(encoding="utf-8"))["seconds"]) if self._facts.is_file() else 0.0
+        facts = self._read()
+        return 0.0 if facts is None else float(facts["seconds"])
+
+    def _read(self) -> dict[str, Any] | None:
+        """What `finish` wrote; None where nothing did, or a power cut emptied it."""
+        try:
+            facts = json.loads(self._facts.read_text(encoding="utf-8"))
+        except (FileNotFoundError, NotADirectoryError, ValueError):
+            return None
+        return facts if isinstance(facts, dict) and "seconds" in facts else None
 
     @property
     def _facts(self) -> Path:

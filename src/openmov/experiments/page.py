@@ -31,7 +31,7 @@ from openmov.experiments.plan import Plan, left_out_note
 from openmov.experiments.steps import StepClock
 from openmov.experiments.study import Study
 from openmov.experiments.trainings import measurements_by, seeds_of
-from openmov.runtime.atomic import write_text
+from openmov.runtime.own_files import marked, refuse_foreign, stamped, write_own
 
 FORMAT_VERSION = 1
 """Of the JSON."""
@@ -86,7 +86,7 @@ def as_json(content: StudiesContent) -> str:
         "steps": [vars(step) for step in content.steps],
         "studies": {filled.study.name: _study_json(filled) for filled in content.studies},
     }
-    return json.dumps(fields, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    return json.dumps(stamped(fields), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def as_markdown(content: StudiesContent) -> str:
@@ -311,10 +311,20 @@ def write_pages(filled: tuple[StudyResult, ...], made: PageInputs, out: Path) ->
 
 
 def _write_page(out: Path, name: str, content: StudiesContent) -> Path:
-    write_text(out / f"{name}.json", as_json(content))
-    write_text(out / f"{name}.md", as_markdown(content))
-    write_text(out / f"{name}.html", as_html(content))
-    return out / f"{name}.html"
+    html, markdown, data = page_files(out, name)
+    write_own({html: as_html(content), markdown: marked(as_markdown(content)), data: as_json(content)})
+    return html
+
+
+def page_files(out: Path, name: str) -> tuple[Path, Path, Path]:
+    """A page, the same in Markdown, and its numbers."""
+    return out / f"{name}.html", out / f"{name}.md", out / f"{name}.json"
+
+
+def refuse_other_pages(out: Path, studies: Sequence[Study]) -> None:
+    """Raises StorageError where `write_pages` could not write: to ask before hours of work."""
+    names = [one.name for one in studies] + (["report"] if len(studies) > 1 else [])
+    refuse_foreign(path for name in names for path in page_files(out, name))
 
 
 def _facts(made: PageInputs, studies: Sequence[Study]) -> tuple[FactGroup, ...]:

@@ -24,12 +24,12 @@ from openmov.api.recorded import failures_of
 from openmov.data.shapesav.pool import PoolSize, write_world
 from openmov.evaluation.content import MethodKind, ReportContent
 from openmov.evaluation.metrics import PairedDifference, harmonic_mean, paired_bootstrap
-from openmov.evaluation.report import write_report
+from openmov.evaluation.report import refuse_other_report, write_report
 from openmov.evaluation.result import Evaluation, Role
 from openmov.experiments.steps import StepClock
 from openmov.experiments.tasks import TASKS, TrainingOptions, WorldFolders, train_and_evaluate
 from openmov.experiments.world import POOL_SEED
-from openmov.runtime.atomic import write_text
+from openmov.runtime.own_files import marked, refuse_foreign, stamped, write_own
 
 
 @dataclass(frozen=True)
@@ -214,6 +214,8 @@ def run_results(
     shown: bool = True,
 ) -> Path:
     """Trains, measures and writes the page; returns its path. `overrides` change every recipe."""
+    refuse_foreign([out / "README.md", out / "results.json"])
+    refuse_other_report(out)
     folders, clock = WorldFolders(work), StepClock(shown=shown)
     with clock.step("Write the clips"):
         write_world(folders.clips, size, POOL_SEED, workers=workers, shown=shown)
@@ -228,8 +230,9 @@ def run_results(
     _write_seed_page(out, measured, clock, workers)
     facts = _facts(measured, clock, seeds)
     titles = {name: task.title for name, task in TASKS.items()}
-    write_text(out / "results.json", json.dumps(_as_json(facts, tables, reached), indent=1, ensure_ascii=False) + "\n")
-    write_text(out / "README.md", results_markdown(titles, tables, reached, facts))
+    data = json.dumps(stamped(_as_json(facts, tables, reached)), indent=1, ensure_ascii=False) + "\n"
+    page = marked(results_markdown(titles, tables, reached, facts))
+    write_own({out / "README.md": page, out / "results.json": data})
     return out / "README.md"
 
 

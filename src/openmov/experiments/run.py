@@ -19,7 +19,7 @@ from openmov.experiments.data import DataNote, StudyData, user_data
 from openmov.experiments.fill import Measured, fill
 from openmov.experiments.folders import StudyFolders
 from openmov.experiments.measure import Measurer
-from openmov.experiments.page import PageInputs, write_pages
+from openmov.experiments.page import PageInputs, refuse_other_pages, write_pages
 from openmov.experiments.parallel import measure_each, train_each
 from openmov.experiments.plan import Estimate, Plan, Work, make_plan
 from openmov.experiments.scale import FULL, QUICK
@@ -96,6 +96,7 @@ def run_studies(
 
     Raises what trainings and evaluations do.
     """
+    refuse_other_pages(out, plan.studies)
     clock = StepClock(shown=work.shown)
     if announce is not None:
         announce(plan)

@@ -11,7 +11,8 @@ from typing import Any
 
 def serve(descriptor: int, module: str) -> None:
     """Imports `module`, if it names one, and answers calls that come over the socket until it is closed."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C is for the parent, which then ends this process
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # for the parent, which then ends this process
+        signal.signal(number, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     if module:
         importlib.import_module(module)

@@ -4,10 +4,13 @@ Ctrl-C (SIGINT) raises KeyboardInterrupt, as Python has it. `raise_on_signals` m
 (a job manager) and SIGHUP (a terminal that is closed) too, so that temporary files go and child processes end.
 """
 
+import multiprocessing
+import os
 import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from multiprocessing.connection import wait
 from types import FrameType
 
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -38,6 +41,19 @@ def _terminate(number: int, frame: FrameType | None) -> None:
     raise TerminatedError(number)
 
 
+def leave_to_parent() -> None:
+    """In a process of a pool: Ctrl-C is the parent's to answer, and however the parent ends, this one ends with it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
+
+
+def _end_with(sentinel: int) -> None:
+    wait([sentinel])
+    os._exit(1)
+
+
 @contextmanager
 def interrupts_deferred() -> Iterator[None]:
     """A signal that comes within the block takes effect at its end, as it would have without the block.
@@ -58,7 +74,8 @@ def interrupts_deferred() -> Iterator[None]:
     try:
         yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-    for number, frame in came[-1:]:
-        before[signal.Signals(number)](number, frame)
+        for one, handler in before.items():
+            signal.signal(one, handler)
+    if came:
+        last, frame = came[-1]
+        before[signal.Signals(last)](last, frame)

@@ -33,6 +33,11 @@ def stamped(fields: Mapping[str, Any]) -> dict[str, Any]:
     return {**MADE_BY, **fields}
 
 
+def marked(markdown: str) -> str:
+    """A Markdown page, with openmov's name after it, where no reader of the page sees it."""
+    return f"{markdown.rstrip()}\n\n{MARKDOWN_MARK}\n"
+
+
 def is_own(path: Path) -> bool:
     """Whether writing over `path` loses nothing of the user's: there is nothing, or what openmov made.
 

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from openmov.errors import RunFolderError
-from openmov.runtime.atomic import storage_errors, write_text
+from openmov.runtime.atomic import storage_error, storage_errors, write_text
 
 _RUN = "run.json"
 _LOCK = ".lock"
@@ -97,6 +97,17 @@ class RunFolder:
         """One JSON object a line."""
         return self.path / "metrics.jsonl"
 
+    def read_metrics(self) -> list[dict[str, Any]]:
+        """The lines that are whole: a training may be writing its next one. Raises RunFolderError."""
+        try:
+            text = self.metrics.read_text(encoding="utf-8")
+            return [json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines()]
+        except FileNotFoundError:
+            return []
+        except (OSError, ValueError) as error:
+            what, mend = f"is damaged ({type(error).__name__})", "restore it, or delete it and do without the curves"
+            raise RunFolderError(self.metrics, what, mend) from error
+
     @property
     def tensorboard(self) -> Path:
         """Folder of event files."""
@@ -132,23 +143,60 @@ class RunFolder:
         return self.path / "results"
 
     @contextmanager
-    def locked(self) -> Iterator[None]:
+    def locked(self) -> Iterator["RunLock"]:
         """Keeps other processes from writing this run; the system lets go of the lock when the process dies.
 
-        Raises RunFolderError if another process holds it.
+        Raises RunFolderError if another process holds it, has made another run there at this very moment, or where a
+        part of the folder is a link into another run's.
         """
         with storage_errors(self.path):
-            handle = os.open(self.path / _LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+            handle = self._lock_file()
         try:
-            try:
-                # a record lock: unlike flock, workers forked from this process do not keep it alive after a kill
-                fcntl.lockf(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except (BlockingIOError, PermissionError) as error:
-                mend = "wait for it, stop it, or choose another --out"
-                raise RunFolderError(self.path, "another process is training into it", mend) from error
-            yield
+            RunFolder.open(self.path, self.fingerprint)
+            _refuse_links_into_others(self.path)
+            yield RunLock(self.path, handle)
         finally:
             os.close(handle)
+
+    def _lock_file(self) -> int:
+        """Open and locked. In a copy of a run by hard links (cp -al) it gets a lock file of its own."""
+        path = self.path / _LOCK
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            # a record lock: unlike flock, workers forked from this process do not keep it alive after a kill
+            fcntl.lockf(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except (BlockingIOError, PermissionError) as error:
+            os.close(handle)
+            mend = "wait for it, stop it, or choose another --out"
+            raise RunFolderError(self.path, "another process is training into it", mend) from error
+        if os.fstat(handle).st_nlink > 1:
+            os.close(handle)
+            path.unlink()
+            return self._lock_file()
+        return handle
+
+
+@dataclass(frozen=True)
+class RunLock:
+    """The lock on a run's folder; `RunFolder.locked` makes it."""
+
+    path: Path
+    """The folder."""
+    handle: int
+    """The open lock file."""
+
+    def require_folder(self) -> None:
+        """Raises RunFolderError where the folder has gone meanwhile, or another is in its place; StorageError."""
+        try:
+            there = (self.path / _LOCK).stat()
+        except (FileNotFoundError, NotADirectoryError):
+            there = None
+        except OSError as error:
+            raise storage_error(self.path, error) from error
+        held = os.fstat(self.handle)
+        if there is None or (there.st_dev, there.st_ino) != (held.st_dev, held.st_ino):
+            what = "has gone while it was being trained into, and its checkpoints with it"
+            raise RunFolderError(self.path, what, "see what removed it, and train anew")
 
 
 def _refuse_foreign(path: Path) -> None:
@@ -161,6 +209,19 @@ def _refuse_foreign(path: Path) -> None:
     if foreign:
         shown = ", ".join(foreign[:3]) + (" ..." if len(foreign) > 3 else "")
         raise RunFolderError(path, f"holds other files ({shown})", "choose another --out, or an empty folder")
+
+
+def _refuse_links_into_others(path: Path) -> None:
+    """A link to another disk is fine; one into another run would write over that."""
+    whole = path.resolve()
+    for name in ("checkpoints", "checkpoints/last", "checkpoints/best", "checkpoints/epochs", "results", "tensorboard"):
+        part = (path / name).resolve()
+        if part.is_relative_to(whole):
+            continue
+        for folder in (part, *part.parents):
+            if (folder / _RUN).is_file() and folder != whole:
+                what = f"is a link into another run ({folder}), which would be written over"
+                raise RunFolderError(path / name, what, "copy the folder in its place, or choose another --out")
 
 
 def _now() -> str:

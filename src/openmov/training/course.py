@@ -39,6 +39,9 @@ from openmov.training.step import NotFiniteError, StepLoss, add_gradients
 from openmov.training.wandb_curves import wandb_curves
 from openmov.types import ClipBatch
 
+_LOOK_SECONDS = 1.0
+"""So often it is seen to that the run folder is still there."""
+
 
 @dataclass(frozen=True)
 class TrainingSummary:
@@ -88,6 +91,7 @@ class Course(Generic[Network]):
         self.device = self.weights[0].device
         self.position = Position()
         self.saved_step, self.saved_at = 0, time.monotonic()
+        self.looked_at = self.saved_at
         self.pace = Pace(self.device)
 
     def begin(self, folder: RunFolder, *, restored: bool) -> None:
@@ -140,7 +144,11 @@ class Course(Generic[Network]):
         self._finish_epoch(log, display)
 
     def _save_is_due(self) -> bool:
-        due = time.monotonic() - self.saved_at >= self.checkpoint_seconds
+        now = time.monotonic()
+        if now - self.looked_at >= _LOOK_SECONDS:
+            self.checkpoints.require_folder()
+            self.looked_at = now
+        due = now - self.saved_at >= self.checkpoint_seconds
         if not self.holding.saves_together:
             return due
         return self.world.sum_numbers([due and self.world.first])[0] > 0  # the first one's clock decides for all

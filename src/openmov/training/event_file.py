@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from io import FileIO
+from itertools import count
 from pathlib import Path
 
 from tensorboardX.proto.event_pb2 import Event, SessionLog
@@ -53,10 +54,16 @@ class EventFile:
 @contextmanager
 def event_file(folder: Path, first_step: int) -> Iterator[EventFile]:
     """A new event file in `folder`, whose curves go on at `first_step`. Raises StorageError."""
-    path = folder / f"events.out.tfevents.{int(time.time()):010d}.{socket.gethostname()}.{os.getpid()}"
+    name = f"events.out.tfevents.{int(time.time()):010d}.{socket.gethostname()}.{os.getpid()}"
+    path = folder / name
     with storage_errors(path):
         folder.mkdir(parents=True, exist_ok=True)
-        file = FileIO(path, "a")
+        for number in count(1):  # in a container every process may have one number, and a clock may be set back
+            try:
+                file = FileIO(path, "x")
+                break
+            except FileExistsError:
+                path = folder / f"{name}.{number}"
     with file:
         events = EventFile(path, file)
         events.begin(first_step)

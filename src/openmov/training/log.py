@@ -7,6 +7,7 @@ disk that is full ends the training, whether it is the lines or the curves that 
 
 import errno
 import json
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from io import FileIO
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from openmov.errors import RunFolderError
-from openmov.runtime.atomic import storage_errors
+from openmov.runtime.atomic import atomic_file, storage_errors
 from openmov.runtime.interrupts import interrupts_deferred
 from openmov.runtime.run_folder import RunFolder
 from openmov.training.event_file import EventFile, event_file
@@ -76,6 +77,7 @@ def open_log(
     Raises RunFolderError if the metrics are shorter than that, and StorageError.
     """
     with storage_errors(folder.metrics):
+        _make_own(folder.metrics)
         lines = FileIO(folder.metrics, "a")
     with lines:
         if lines.tell() < num_bytes:
@@ -85,3 +87,11 @@ def open_log(
             lines.truncate(num_bytes)
         with event_file(folder.tensorboard, step + 1) as curves, elsewhere or nullcontext(NoCurves()) as more:
             yield MetricsLog(folder.metrics, lines, curves, more)
+
+
+def _make_own(path: Path) -> None:
+    """What is appended to and cut off must not be another run's too: a link, or a file that has a second name (a copy
+    of a run by hard links), is copied first."""
+    if path.is_symlink() or (path.exists() and path.stat().st_nlink > 1):
+        with atomic_file(path) as temporary:
+            shutil.copyfile(path, temporary)

@@ -63,12 +63,16 @@ def train(
     begun = is_checkpoint(folder.last)
     if begun and not resume:
         raise RunFolderError(folder.path, "a training has begun there", "give --resume, or choose another --out")
-    with folder.locked() if world.first else nullcontext(), random_state_kept(device), BackgroundWriter() as writer:
+    with (
+        folder.locked() if world.first else nullcontext() as lock,
+        random_state_kept(device),
+        BackgroundWriter() as writer,
+    ):
         holding = hold(model, config.parallel, world)
         parameters = trained_parameters(cast(nn.Module, model))
         optimizer = build_optimizer(parameters, config, *_slower(model, parameters, config))
         parts = (folder, provenance, model, optimizer, parameters, writer)
-        checkpoints = RunCheckpoints(*parts, holding=holding, keep_last=config.keep_last, writes=world.first)
+        checkpoints = RunCheckpoints(*parts, holding=holding, keep_last=config.keep_last, lock=lock)
         how = (holding, optimizer, checkpoints, writer)
         course = Course(model, source, objective, config, *how, validate, checkpoint_seconds, world)
         course.begin(folder, restored=begun)

@@ -25,7 +25,7 @@ from openmov.runtime.checkpoint import (
     require_match,
     save_checkpoint,
 )
-from openmov.runtime.run_folder import RunFolder
+from openmov.runtime.run_folder import RunFolder, RunLock
 from openmov.training.background import BackgroundWriter
 from openmov.training.network import TrainedWeights
 from openmov.training.optimizer import load_optimizer_tensors, optimizer_tensors
@@ -58,14 +58,14 @@ class RunCheckpoints:
         *,
         holding: Holding,
         keep_last: int = 1,
-        writes: bool = True,
+        lock: RunLock | None,
     ) -> None:
-        """With `writes` False nothing is written: the first process of a job does it for all."""
+        """Without the lock nothing is written: the first process of a job does it for all."""
         self._folder, self._writer = folder, writer
         self.provenance = provenance
         """What is trained, on what."""
         self._model, self._optimizer, self._parameters = model, optimizer, parameters
-        self._holding, self._keep_last, self._writes = holding, keep_last, writes
+        self._holding, self._keep_last, self._lock = holding, keep_last, lock
 
     def save_last(self, position: Position) -> None:
         """Everything as it is after `position`. Raises what befell the checkpoint before, such as StorageError."""
@@ -109,24 +109,31 @@ class RunCheckpoints:
         load_optimizer_tensors(self._optimizer, self._parameters, self._holding.placed(moments, like))
         return position
 
+    def require_folder(self) -> None:
+        """Raises RunFolderError where the run folder has gone: what is trained then could never be read."""
+        if self._lock is not None:
+            self._lock.require_folder()
+
     def _snapshot(self, position: Position) -> _Snapshot | None:
         """None in a process that does not write."""
         self._writer.wait()  # before the copy, so that there is one at a time
-        if not (self._writes or self._holding.saves_together):
+        if not (self._lock or self._holding.saves_together):
             return None
         weights = self._holding.copied(self._model.trained_state())
         moments = self._holding.copied(optimizer_tensors(self._optimizer, self._parameters))
-        return _Snapshot(position, weights, moments) if self._writes else None
+        return _Snapshot(position, weights, moments) if self._lock else None
 
     def _write(
         self, kind: Literal["best", "epoch"], snapshot: _Snapshot, metrics: Mapping[str, float | int | None]
     ) -> None:
+        self.require_folder()
         position = snapshot.position
         path = self._folder.best if kind == "best" else self._folder.epoch(position.epochs_done - 1)
         header = CheckpointHeader(kind, self.provenance, position.step, position.epochs_done, metrics)
         save_checkpoint(path, snapshot.weights, header)
 
     def _write_last(self, snapshot: _Snapshot) -> None:
+        self.require_folder()
         position = snapshot.position
         self._keep_previous(position.step)
         header = CheckpointHeader("last", self.provenance, position.step, position.epochs_done, position.as_metrics())

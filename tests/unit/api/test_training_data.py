@@ -1,6 +1,7 @@
 """A training sees base classes, and says before it begins what it cannot see."""
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -68,13 +69,39 @@ class TestFacts:
     def test_are_written_and_must_not_change(self, data: TrainingData, tmp_path: Path) -> None:
         folder = RunFolder.create(tmp_path / "run", {"name": "x"}, "f")
         one = lost(replace(data, train=data.train[:1]), "train")
-        write_data_facts(folder, data.without(one), one)
+        write_data_facts(folder, data.without(one), one, contents=False)
         written = json.loads((folder.path / "data.json").read_text())
         assert (written["train_clips"], written["validation_clips"]) == (8, 3)
         assert written["unreadable"][0]["file"] == str(data.train[0].path)
-        write_data_facts(folder, data.without(one), one)
+        write_data_facts(folder, data.without(one), one, contents=False)
         with pytest.raises(RunFolderError, match="began with other readable videos"):
-            write_data_facts(folder, data, Prepared((), ()))
+            write_data_facts(folder, data, Prepared((), ()), contents=False)
+
+    def test_a_video_that_is_another_one_now_is_named(self, data: TrainingData, tmp_path: Path) -> None:
+        """Same name, same number of clips: other weights without a word, if nobody looked."""
+        folder = RunFolder.create(tmp_path / "run", {"name": "x"}, "f")
+        own = tmp_path / "own.mp4"
+        own.write_bytes(data.train[0].path.read_bytes())
+        data = replace(data, train=(replace(data.train[0], path=own), *data.train[1:]))
+        write_data_facts(folder, data, Prepared((), ()), contents=True)
+        os.utime(own)  # copied, or moved to another disk: the bytes are what counts
+        write_data_facts(folder, data, Prepared((), ()), contents=True)
+        own.write_bytes(data.train[1].path.read_bytes())
+        with pytest.raises(RunFolderError, match=r"began with another video under this name: .*own\.mp4; put the"):
+            write_data_facts(folder, data, Prepared((), ()), contents=True, writes=False)
+        write_data_facts(folder, data, Prepared((), ()), contents=False)  # from shards or stored features: not opened
+
+    @pytest.mark.parametrize("name", ["data.json", "videos.json"])
+    @pytest.mark.parametrize("content", ["", "[1]", "{}", "{", "[" * 100_000])
+    def test_a_damaged_file_is_named(self, data: TrainingData, tmp_path: Path, name: str, content: str) -> None:
+        """As a power cut leaves it: there, and empty."""
+        folder = RunFolder.create(tmp_path / "run", {"name": "x"}, "f")
+        write_data_facts(folder, data, Prepared((), ()), contents=True)
+        (folder.path / name).write_text(content)
+        with pytest.raises(RunFolderError, match=name if content != "{}" or name == "data.json" else "another video"):
+            write_data_facts(folder, data, Prepared((), ()), contents=True)
+        (folder.path / name).unlink()
+        write_data_facts(folder, data, Prepared((), ()), contents=True)
 
 
 class TestRehearsal:

@@ -90,9 +90,9 @@ def test_what_is_written_is_the_instant_it_was_taken(tmp_path: Path, monkeypatch
         original(*arguments)  # type: ignore[arg-type]
 
     monkeypatch.setattr(saving, "save_checkpoint", after_a_step)
-    with BackgroundWriter() as writer:
+    with folder.locked() as lock, BackgroundWriter() as writer:
         checkpoints = RunCheckpoints(
-            *(folder, PROVENANCE, net, optimizer, parameters, writer), holding=Replicated(net, ALONE)
+            *(folder, PROVENANCE, net, optimizer, parameters, writer), holding=Replicated(net, ALONE), lock=lock
         )
         checkpoints.save_last(Position(step=3))
     weights = load_checkpoint(folder.last)[0]

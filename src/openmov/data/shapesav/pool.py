@@ -12,9 +12,9 @@ beside them says.
 import csv
 import io
 import json
-import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 from functools import partial
 from multiprocessing import get_context
@@ -38,9 +38,10 @@ from openmov.data.shapesav.vocabulary import (
     base_novel_split,
     label,
 )
-from openmov.errors import RunFolderError
+from openmov.errors import OpenMovError, RunFolderError
 from openmov.media.encode import write_clip
 from openmov.runtime.atomic import write_text
+from openmov.runtime.interrupts import leave_to_parent
 from openmov.runtime.progress import progress_bar
 
 Split = Literal["train", "val", "test"]
@@ -216,9 +217,18 @@ def _claim(folder: Path, plan: PoolPlan) -> None:
         facts |= {"scenes": plan.scenes, "families": _FAMILIES}
     text = json.dumps(facts, indent=2) + "\n"
     if not path.exists():
+        _refuse_foreign(folder)
         write_text(path, text)
-    elif path.read_text(encoding="utf-8") != text:
+    elif path.read_text(encoding="utf-8", errors="replace") != text:
         raise RunFolderError(folder, "holds another pool of clips", "choose another folder, or delete this one")
+
+
+def _refuse_foreign(folder: Path) -> None:
+    """A kill while `pool.json` was being written leaves only its temporary, which is hidden."""
+    found = sorted(one.name for one in folder.iterdir() if not one.name.startswith(".")) if folder.is_dir() else []
+    if found:
+        shown = ", ".join(found[:3]) + (" ..." if len(found) > 3 else "")
+        raise RunFolderError(folder, f"holds other files ({shown})", "choose another folder, or an empty one")
 
 
 def _written(folder: Path, clips: list[PooledScene], workers: int) -> Iterator[int]:
@@ -229,13 +239,13 @@ def _written(folder: Path, clips: list[PooledScene], workers: int) -> Iterator[i
             write(clip)
             yield 1
         return
-    ignore_interrupts = (signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process; the first one stops the rest
-    with ProcessPoolExecutor(
-        workers, mp_context=get_context("spawn"), initializer=signal.signal, initargs=ignore_interrupts
-    ) as processes:
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=leave_to_parent) as processes:
         try:
             for _ in processes.map(write, clips, chunksize=8):
                 yield 1
+        except BrokenProcessPool as error:
+            what = "a process that writes clips was ended by the system"
+            raise OpenMovError(folder, what, "give more memory or lower --workers, and run it again") from error
         finally:
             processes.shutdown(cancel_futures=True)
 
