@@ -403,10 +403,10 @@ def test_the_right_commands_are_right(place: Place, capsys: pytest.CaptureFixtur
 class TestNoSpaceLeft:
     @pytest.fixture(autouse=True)
     def full_disk(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        def full(**_: object) -> tuple[int, str]:
+        def full(_: Path) -> int:
             raise OSError(errno.ENOSPC, "No space left on device")
 
-        monkeypatch.setattr("openmov.runtime.atomic.tempfile.mkstemp", full)
+        monkeypatch.setattr("openmov.runtime.atomic._make_file", full)
 
     @pytest.mark.parametrize(
         "command_of",

@@ -52,7 +52,7 @@ def test_json_and_the_json_beside_the_report_are_the_same(
     page = tmp_path / "out" / "page.html"
     assert run([*asked, *CUT, "--json", "--report", str(page)]) == 0
     shown = json.loads(capsys.readouterr().out)
-    assert shown == json.loads(page.with_suffix(".json").read_text())
+    assert {"made_by": "openmov", **shown} == json.loads(page.with_suffix(".json").read_text())
     (timeline,) = shown["timelines"]
     assert [w["start_seconds"] for w in timeline["windows"]] == [0.0, 0.25, 0.5, 0.75]
     assert timeline["segments"][-1]["end_seconds"] == pytest.approx(1.2, abs=0.05)

@@ -110,7 +110,7 @@ class TrainingFolder:
     def seconds(self) -> float:
         """What it took, in the call that finished it; 0 for one that is not whole."""
         facts = self._read()
-        return 0.0 if facts is None else float(facts["seconds"])
+        return 0.0 if facts is None else float(facts.get("seconds", 0.0))
 
     def _read(self) -> dict[str, Any] | None:
         """What `finish` wrote; None where nothing did, or a power cut emptied it."""
@@ -118,7 +118,7 @@ class TrainingFolder:
             facts = json.loads(self._facts.read_text(encoding="utf-8"))
         except (FileNotFoundError, NotADirectoryError, ValueError):
             return None
-        return facts if isinstance(facts, dict) and "seconds" in facts else None
+        return facts if isinstance(facts, dict) else None
 
     @property
     def _facts(self) -> Path:
