@@ -24,7 +24,7 @@ from openmov.evaluation.report import ANSWERS_FOLDER, write_report
 from openmov.evaluation.result import Evaluation
 from openmov.methods import METHODS
 from openmov.prediction.predictor import Recording
-from openmov.runtime.atomic import write_together
+from openmov.runtime.atomic import require_writable, write_together
 from openmov.runtime.own_files import stamped, write_own
 from openmov.runtime.run_folder import RunFolder
 
@@ -84,6 +84,8 @@ def evaluate_task(
 
     def check(runs: Sequence[LoadedRun]) -> None:
         _refuse_two_of_a_method(runs)
+        for run in runs:
+            require_writable(run.folder.results)
         if with_page:
             _place_of_mov(runs)
 

@@ -20,6 +20,7 @@ from openmov.evaluation.detail import confusion_map, protocol_row, reliability
 from openmov.evaluation.report import write_report
 from openmov.evaluation.result import Evaluation
 from openmov.evaluation.rows import method_row
+from openmov.runtime.atomic import require_writable
 from openmov.runtime.checkpoint import require_match
 from openmov.text.vocabulary import load_vocabulary
 
@@ -59,6 +60,7 @@ def evaluate_base(
 
     def check(runs: Sequence[LoadedRun]) -> None:
         for run in runs:
+            require_writable(run.folder.results)
             require_match(run.header, vocabulary_identity=names.for_protocol("base").identity, where=run.folder.best)
 
     def prepare(runs: Sequence[LoadedRun], preparing: Preparing) -> TestClips:

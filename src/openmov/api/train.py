@@ -32,6 +32,7 @@ from openmov.model.backbones import ModelSource
 from openmov.model.execution import compile_encoders, recompute_activations
 from openmov.prediction.calibration import Calibration, Method
 from openmov.prediction.predictor import RecordedScorer, record
+from openmov.runtime.atomic import require_writable
 from openmov.runtime.checkpoint import Provenance
 from openmov.runtime.compute import choose_compute
 from openmov.runtime.distributed import World, joined_world
@@ -216,6 +217,7 @@ def _refuse_uneven_shares(recipe: Recipe, world: World) -> None:
 def _prepared_and_trained(trainer: _Trainer, data: TrainingData, out: Path, how: Method | None) -> TrainingResult:
     wiring, world, shown = trainer.wiring, trainer.world, trainer.shown
     RunFolder.found(out, trainer.fingerprint(data), resume=trainer.resume)
+    require_writable(out)
     trainer.objective(data, trainer.network())
     if how is not None:
         refuse_other_methods(wiring.recipe.model.method)

@@ -120,6 +120,7 @@ def atomic_folder(path: Path, *, replaces: Callable[[Path], bool] | None = None)
 def refuse_foreign_folder(path: Path, replaces: Callable[[Path], bool] | None = None) -> None:
     """Raises StorageError where `atomic_folder` would not replace what is there: to ask before hours of work."""
     place = Path(os.path.realpath(path))
+    require_writable(place.parent)
     if not place.exists():
         return
     if not place.is_dir():
@@ -203,6 +204,17 @@ def scratch_folder(name: str) -> Iterator[Path]:
             yield folder
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def require_writable(folder: Path) -> None:
+    """Raises StorageError where nothing could be written into a folder that may have to be made: to ask before hours of
+    work. Looks, and writes nothing."""
+    there = folder.absolute()
+    while not os.path.lexists(there):
+        there = there.parent
+    code = errno.ENOTDIR if not there.is_dir() else 0 if os.access(there, os.W_OK | os.X_OK) else errno.EACCES
+    if code:
+        raise storage_error(there, OSError(code, os.strerror(code)))
 
 
 def free_bytes(folder: Path) -> int:

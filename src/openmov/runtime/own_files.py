@@ -11,14 +11,12 @@ empty or says in its own first or last lines that openmov made it:
 Anything else stays, and the command says so before it does any work.
 """
 
-import errno
-import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from openmov.errors import StorageError
-from openmov.runtime.atomic import storage_error, write_together
+from openmov.runtime.atomic import require_writable, write_together
 
 MADE_BY = {"made_by": "openmov"}
 """First field of every JSON file that is written into a folder of the user's."""
@@ -62,7 +60,7 @@ def refuse_foreign(paths: Iterable[Path]) -> None:
     """Raises StorageError for the first file that is there and does not say that openmov made it, or that could not be
     written where it would go: to ask before any work."""
     for path in paths:
-        _refuse_unwritable(path.parent)
+        require_writable(path.parent)
         if not is_own(path):
             what = "is there, and does not say that openmov made it"
             raise StorageError(path, what, "move it away, or choose another name")
@@ -75,12 +73,3 @@ def write_own(texts: Mapping[Path, str]) -> None:
     """
     refuse_foreign(texts)
     write_together(texts)
-
-
-def _refuse_unwritable(folder: Path) -> None:
-    there = folder.absolute()
-    while not os.path.lexists(there):
-        there = there.parent
-    code = errno.ENOTDIR if not there.is_dir() else 0 if os.access(there, os.W_OK | os.X_OK) else errno.EACCES
-    if code:
-        raise storage_error(there, OSError(code, os.strerror(code)))

@@ -1,6 +1,8 @@
 """One run a folder, one process at a time."""
 
 import json
+import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -103,3 +105,57 @@ def test_another_process_keeps_us_out_until_it_dies(tmp_path: Path) -> None:
         holder.kill()
     with folder.locked():
         pass
+
+
+@pytest.mark.parametrize("how", ["removed", "another in its place"])
+def test_a_folder_that_goes_while_it_is_locked_is_noticed(tmp_path: Path, how: str) -> None:
+    out = tmp_path / "out"
+    with RunFolder.create(out, RECIPE, "f1").locked() as lock:
+        lock.require_folder()
+        shutil.rmtree(out)
+        if how != "removed":
+            with RunFolder.create(out, RECIPE, "f2").locked():
+                pass
+        with pytest.raises(RunFolderError, match="has gone while it was being trained into"):
+            lock.require_folder()
+
+
+def test_two_that_begin_at_once_do_not_train_under_one_name(tmp_path: Path) -> None:
+    mine = RunFolder.create(tmp_path / "out", RECIPE, "f1")
+    other = RunFolder.create(tmp_path / "other", RECIPE, "f2")
+    shutil.copy(other.path / "run.json", mine.path)  # both found the folder empty
+    with pytest.raises(RunFolderError, match="another run"), mine.locked():
+        pass
+
+
+def test_a_copy_by_hard_links_has_a_lock_of_its_own(tmp_path: Path) -> None:
+    with RunFolder.create(tmp_path / "a", RECIPE, "f1").locked():
+        pass
+    shutil.copytree(tmp_path / "a", tmp_path / "b", copy_function=os.link)
+    with RunFolder.open(tmp_path / "b").locked() as lock:
+        lock.require_folder()
+        command = [sys.executable, "-c", _HOLDER, str(tmp_path / "a" / ".lock")]
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+        assert done.stdout == "held\n"
+
+
+def test_a_link_into_another_run_is_refused_and_one_to_another_disk_is_not(tmp_path: Path) -> None:
+    folder = RunFolder.create(tmp_path / "a", RECIPE, "f1")
+    other = RunFolder.create(tmp_path / "b", RECIPE, "f2")
+    (tmp_path / "disk").mkdir()
+    (folder.path / "checkpoints").symlink_to(tmp_path / "disk")
+    with folder.locked():
+        pass
+    (folder.path / "results").symlink_to(other.path / "results")
+    with pytest.raises(RunFolderError, match="results: is a link into another run"), folder.locked():
+        pass
+
+
+def test_metrics_are_read_as_far_as_they_are_whole(tmp_path: Path) -> None:
+    folder = RunFolder.create(tmp_path, RECIPE, "f1")
+    assert folder.read_metrics() == []
+    folder.metrics.write_text('{"step": 1}\n{"step": 2}\n{"st')
+    assert folder.read_metrics() == [{"step": 1}, {"step": 2}]
+    folder.metrics.write_bytes(b"\0" * 100 + b"\n")  # as a power cut may leave it
+    with pytest.raises(RunFolderError, match=r"metrics\.jsonl: is damaged"):
+        folder.read_metrics()

@@ -38,6 +38,34 @@ def test_metrics_shorter_than_the_checkpoint_says_are_refused(tmp_path: Path) ->
         pass
 
 
+@pytest.mark.parametrize("how", ["hard link", "soft link"])
+def test_a_copy_of_a_run_by_links_does_not_write_into_the_first(tmp_path: Path, how: str) -> None:
+    one, copy = tiny_folder(tmp_path / "one"), tiny_folder(tmp_path / "copy")
+    with open_log(one, 0, 0) as log:
+        lengths = [log.write({"step": step}, step) for step in (1, 2, 3)]
+    before = one.metrics.read_bytes()
+    if how == "hard link":
+        copy.metrics.hardlink_to(one.metrics)
+    else:
+        copy.metrics.symlink_to(one.metrics)
+    with open_log(copy, lengths[0], 1) as log:
+        log.write({"step": 2, "loss": 7.0}, 2)
+    assert one.metrics.read_bytes() == before
+    assert metrics_of(copy) == [{"step": 1}, {"step": 2, "loss": 7.0}]
+
+
+def test_two_files_of_curves_never_share_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In containers every process may have the number 1, and a clock may be set back."""
+    monkeypatch.setattr("openmov.training.event_file.time.time", lambda: 1_700_000_000.0)
+    folder = tiny_folder(tmp_path / "run")
+    for step in range(3):
+        with open_log(folder, 0, step):
+            pass
+    sizes = [path.stat().st_size for path in folder.tensorboard.iterdir()]
+    assert len(sizes) == 3
+    assert max(sizes) < 2 * min(sizes)
+
+
 def test_a_line_can_be_read_the_moment_it_is_written(tmp_path: Path) -> None:
     folder = tiny_folder(tmp_path / "run")
     with open_log(folder, 0, 0) as log:

@@ -30,7 +30,7 @@ from openmov.data.records import SPLITS, Record, Split
 from openmov.data.split import refuse_other_vocabulary, vocabulary_text
 from openmov.errors import ManifestError
 from openmov.media.decode import PLAIN, Decoder
-from openmov.runtime.atomic import write_together
+from openmov.runtime.atomic import require_writable, write_together
 from openmov.text.vocabulary import Vocabulary
 
 MANIFEST = "manifest.csv"
@@ -70,6 +70,7 @@ def build(
     listed, never an error. Raises ManifestError for a folder in which no listed clip is found, saying what was found
     and what was expected, and for annotation files that are none of this data set; StorageError.
     """
+    require_writable(out)
     refuse_other_vocabulary(out / VOCABULARY)
     refuse_other_manifest(out / MANIFEST)
     layout = look_into(videos)
