@@ -13,7 +13,7 @@ from openmov.api import export as export_module
 from openmov.api.export import export_model
 from openmov.api.trained import Trained, open_trained
 from openmov.cli import run
-from openmov.errors import OpenMovError, RecipeError
+from openmov.errors import OpenMovError, RecipeError, StorageError
 from openmov.runtime.exported import Format
 from openmov.types import ClipBatch, Modality
 from tiny_world import BASE, NOVEL, TinyWorld
@@ -105,11 +105,23 @@ def test_a_file_that_answers_otherwise_is_refused_and_taken_away(
     def other(path: Path, form: Format, inputs: Sequence[torch.Tensor]) -> list[torch.Tensor]:
         return [torch.zeros(len(inputs[0]), 32) for _ in range(2)]
 
-    monkeypatch.setattr(export_module, "write_exported", lambda *_: (tmp_path / "model.pt2").touch())
+    (tmp_path / "model.pt2").write_text("an earlier export")
+    (tmp_path / "model.pt2.json").write_text('{"made_by": "openmov"}')
+    before = {path: path.read_text() for path in tmp_path.iterdir()}
+    monkeypatch.setattr(export_module, "write_exported", lambda *given: given[-1].touch())
     monkeypatch.setattr(export_module, "run_exported", other)
     with pytest.raises(OpenMovError, match="its embedding_video differs from PyTorch's by"):
         export_model(uncalibrated, tmp_path / "model.pt2", "torch-export", modalities=["video"])
-    assert list(tmp_path.iterdir()) == []
+    assert {path: path.read_text() for path in tmp_path.iterdir()} == before
+
+
+def test_a_file_of_somebody_else_is_not_written_over(uncalibrated: Path, tmp_path: Path) -> None:
+    for name in ("holiday.mp4", "net.pt2.json"):
+        (tmp_path / name).write_text("mine")
+    for name in ("holiday.mp4", "net.pt2"):
+        with pytest.raises(StorageError, match="does not say that openmov made it"):
+            export_model(uncalibrated, tmp_path / name, "torch-export", modalities=["video"])
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["holiday.mp4", "net.pt2.json"]
 
 
 def test_what_the_model_has_not_is_refused(

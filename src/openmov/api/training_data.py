@@ -16,10 +16,10 @@ from openmov.data.manifest import load_manifest
 from openmov.data.records import Record
 from openmov.data.split import hold_out_validation
 from openmov.errors import ManifestError, RunFolderError, VocabularyError
-from openmov.modalities.cache import content_hash
 from openmov.runtime.atomic import write_text
 from openmov.runtime.distributed import ALONE, World
 from openmov.runtime.run_folder import RunFolder
+from openmov.store.cache import content_hash
 from openmov.text.vocabulary import Vocabulary, load_vocabulary
 
 DATA_FILE = "data.json"
