@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from openmov.errors import DecodeError
+from openmov.media.decode.encryption import boxes
 from openmov.media.decode.extent import CUT_OFF_SECONDS, Extent, Extents, Survey, Tally, extents, survey
 from openmov.media.decode.probe import MediaInfo, VideoStream, probe
 from openmov.media.decode.source import Source, decode_errors
@@ -34,7 +35,7 @@ def check_media(path: Path, *, deep: bool = False) -> MediaCheck:
         with Source(path) as source, decode_errors(path):
             found = extents(source)
             look = survey(source, deep=deep)
-            has_pictures = source.video is not None
+            has_pictures, is_joined = source.video is not None, _is_joined(source)
     except DecodeError as error:
         return MediaCheck(None, (error.what,), ())
     faults = []
@@ -45,7 +46,15 @@ def check_media(path: Path, *, deep: bool = False) -> MediaCheck:
     if info.audio is not None:
         faults += _faults("sound", found.audio, look.audio)
     alone = [] if info.video is not None or has_pictures else ["sound alone: no pictures"]
-    return MediaCheck(info, tuple(faults), (*alone, *_notes(info, found, look)))
+    return MediaCheck(info, tuple(faults), (*alone, *_notes(info, found, look, is_joined=is_joined)))
+
+
+def _is_joined(source: Source) -> bool:
+    """Whether an MP4 file is several, of which FFmpeg sees the first."""
+    if source.format != "mov":
+        return False
+    with source.path.open("rb") as file:
+        return sum(name == b"moov" for name, _, _ in boxes(file)) > 1
 
 
 def _faults(kind: str, extent: Extent | None, tally: Tally) -> list[str]:
@@ -59,7 +68,7 @@ def _faults(kind: str, extent: Extent | None, tally: Tally) -> list[str]:
     return faults
 
 
-def _notes(info: MediaInfo, found: Extents, look: Survey) -> list[str]:
+def _notes(info: MediaInfo, found: Extents, look: Survey, *, is_joined: bool) -> list[str]:
     notes = []
     if info.audio is None:
         notes.append("no sound")
@@ -75,6 +84,8 @@ def _notes(info: MediaInfo, found: Extents, look: Survey) -> list[str]:
         notes.append("cannot be searched by time: it is read from its start whenever it is looked at")
     if look.has_more_streams:
         notes.append("further streams begin in the middle: they are not looked at")
+    if is_joined:
+        notes.append("another file is joined to its end: it is not looked at")
     return notes
 
 

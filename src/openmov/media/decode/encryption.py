@@ -5,6 +5,7 @@ is looked at, and only once decoding has failed.
 """
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -45,20 +46,26 @@ def encryption(path: Path) -> str | None:
 
 def _moov(file: BinaryIO) -> bytes:
     """The index of an MP4 file, wherever it stands."""
-    at, found, size = 0, b"", file.seek(0, os.SEEK_END)
+    for name, at, length in boxes(file):
+        if name == b"moov":
+            file.seek(at)
+            return file.read(min(length, _LOOKED_AT_BYTES))
+    return b""
+
+
+def boxes(file: BinaryIO) -> Iterator[tuple[bytes, int, int]]:
+    """Name, place and length of each outermost box of an MP4 file."""
+    at, size = 0, file.seek(0, os.SEEK_END)
     while at + 8 <= size:
         file.seek(at)
         start = file.read(16)
         length = int.from_bytes(start[:4], "big")
         if length == 1:
             length = int.from_bytes(start[8:16], "big")
-        if start[4:8] == b"moov":
-            file.seek(at)
-            found = file.read(min(length, _LOOKED_AT_BYTES))
-        if length < 8:
-            break
+        if length < 8:  # the last one may say 0: until the file's end
+            return
+        yield start[4:8], at, length
         at += length
-    return found
 
 
 def _is_scheme(head: bytes, mark: bytes) -> bool:

@@ -15,7 +15,6 @@ file is *cut off* only where bytes are missing that it counts on, not where a pi
 Nothing is decoded, but for Ogg sound whose stamps stand still. What was found is remembered per version of a file.
 """
 
-import os
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from typing import Any
 
 import av
 
+from openmov.errors import DecodeError
 from openmov.media.decode.source import Joiner, Source
 
 _AGREE_SECONDS = 0.1
@@ -161,8 +161,11 @@ def extents(source: Source) -> Extents:
 
     Raises DecodeError where it cannot be opened once more.
     """
-    status = os.stat(source.path)  # noqa: PTH116
-    found = _remembered(source.path.absolute(), status.st_size, status.st_mtime_ns, status.st_ino)
+    try:
+        status = source.path.stat()
+        found = _remembered(source.path.absolute(), status.st_size, status.st_mtime_ns, status.st_ino)
+    except OSError as error:  # it vanished, or its disk did
+        raise DecodeError(source.path, f"cannot be read ({error.strerror})", "check the path and its disk") from error
     if not found.searchable:
         source.read_straight(untrimmed=found.untrimmed)
     return found

@@ -62,11 +62,13 @@ class VideoReader:
     def __init__(self, path: Path) -> None:
         self.source = Source(path)
         """The open file."""
-        if self.source.video is None:
+        try:
+            found = extents(self.source)
+            if self.source.video is None or found.video is None:
+                raise DecodeError(path, "no video stream", "drop it from the manifest, or run openmov check")
+        except DecodeError:
             self.source.close()
-            raise DecodeError(path, "no video stream", "drop it from the manifest, or run openmov check")
-        found = extents(self.source)
-        assert found.video is not None
+            raise
         self._extents: Extents = found
         self.num_decoded = 0
         """Pictures decoded so far, those thrown away included: what planned decoding saves."""

@@ -277,6 +277,13 @@ def test_recordings_joined_one_behind_the_other_are_one(tmp_path: Path, name: st
     assert check_media(path).faults == ()
 
 
+def test_of_joined_mp4_files_the_first_is_seen_and_that_is_said(tmp_path: Path) -> None:
+    part = write_media(tmp_path / "a.mp4", Video(stairs(10))).read_bytes()
+    assert not any("joined" in note for note in check_media(tmp_path / "a.mp4").notes)
+    check = check_media(joined(tmp_path / "b.mp4", [part, part]))
+    assert any("another file is joined" in note for note in check.notes)
+
+
 def test_clocks_hours_apart_and_clocks_that_wrap(tmp_path: Path) -> None:
     first = write_media(tmp_path / "a.ts", Video(stairs(25, low=20, high=100))).read_bytes()
     second = write_media(tmp_path / "b.ts", Video(stairs(25, low=150, high=230))).read_bytes()

@@ -101,7 +101,7 @@ def test_a_length_guessed_from_the_bit_rate_is_not_believed(tmp_path: Path) -> N
         guess = container.duration / av.time_base
     assert guess > 6  # FFmpeg's
     assert end_of(path) == pytest.approx(4.0, abs=0.1)
-    assert check_media(path).faults == ("no pictures",)
+    assert check_media(path).faults == ()
     assert heard(path, 0.0, 6.0).missing_seconds == 0
 
 
@@ -109,7 +109,7 @@ def test_a_length_guessed_from_the_bit_rate_is_not_believed(tmp_path: Path) -> N
 def test_a_size_that_a_stream_could_not_know(tmp_path: Path, said: int) -> None:
     body = (tone(2.01) * 32_767).astype("<i2").tobytes()
     path = write_wav(tmp_path / "a.wav", body, rate_hz=16_000, channels=1, bits=16, said_bytes=said)
-    assert check_media(path).faults == ("no pictures",)
+    assert check_media(path).faults == ()
     assert loudness(path, 0.5, 1.9) == pytest.approx(0.354, abs=0.01)
 
 
