@@ -5,18 +5,23 @@ import re
 import shlex
 import shutil
 import time
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from huggingface_hub import constants
 
-from hub.repositories import Repositories
+from hub.repositories import LAYOUTS, Repositories
 from hub.server import Hub, Repository
 from openmov.cli import run
-from openmov.model.backbones import auto
+from openmov.config.schema import BackboneConfig
+from openmov.errors import BackboneError
+from openmov.model.backbones import auto, load_backbone, load_sound_tower, weights
 from openmov.model.backbones.auto import COPIES, PREFERRED
 from openmov.runtime import hub as client
+from openmov.runtime.checkpoint import write_tensors
 from tiny_world import BASE, NOVEL, TinyWorld
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
@@ -169,6 +174,29 @@ def test_recipes_load_from_the_copy_where_there_is_only_a_pickle(
     copy = COPIES[PREFERRED]
     hub.repositories = {PREFERRED: Repository(published[PREFERRED].files), copy: published[copy]}
     assert wire(load_recipe(recipe, []), None).backbone.name == copy
+
+
+HEARS = ("laion/clap-htsat-unfused", "laion/clap-htsat-fused")
+NEEDS_OPEN_CLIP = ("timm/PE-Core-S-16-384", "timm/PE-Core-B-16")
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_every_published_layout_loads_by_its_name(name: str, hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    def same_process(where: str, path: Path, target: Path, num_bytes: int) -> None:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        write_tensors(target, torch.load(path, weights_only=True))
+
+    monkeypatch.setattr(weights, "_convert", same_process)  # seconds each; the process has tests of its own
+    if name in NEEDS_OPEN_CLIP:
+        if find_spec("open_clip") is None:
+            with pytest.raises(BackboneError, match=r"pip install openmov\[openclip\]"):
+                load_backbone(BackboneConfig(name=name))
+        return
+    model = load_sound_tower(name) if name in HEARS else load_backbone(BackboneConfig(name=name))
+    assert model.name == COPIES.get(name, name) or name == PREFERRED
+    assert model.source.licence != "unknown"
+    assert model.source.revision
+    assert bool(model.embed_text(["a photo"]).isfinite().all())
 
 
 class TestBadLuck:

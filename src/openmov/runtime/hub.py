@@ -264,7 +264,7 @@ def _fetch(listing: Listing, file: RemoteFile, home: Path, advance: Callable[[in
     with storage_errors(blob):
         for folder in (blob.parent, link.parent, locks):
             folder.mkdir(parents=True, exist_ok=True)
-    with WeakFileLock(locks / f"{file.digest}.lock"):  # the client's own lock for this file
+    with storage_errors(blob), WeakFileLock(locks / f"{file.digest}.lock"):  # the client's own lock for this file
         if _is_there(blob, file):
             advance(file.size_bytes)
         else:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -147,6 +148,14 @@ class TestBrokenConnections:
         path = fetched() / LARGE
         path.resolve().write_bytes(CONTENT[LARGE][:1000])
         assert (fetched() / LARGE).read_bytes() == CONTENT[LARGE]
+
+
+def test_two_that_fetch_at_once_fetch_once(hub: Hub, model: Repository) -> None:
+    hub.behaviour.bytes_a_second = 8_000_000
+    with ThreadPoolExecutor(3) as pool:
+        folders = {pool.submit(fetched).result for _ in range(3)}
+    assert {(one() / LARGE).read_bytes() for one in folders} == {CONTENT[LARGE]}
+    assert hub.sent_bytes == len(CONTENT[LARGE])
 
 
 class TestRefusals:
