@@ -35,6 +35,7 @@ from openmov.model.backbones.pretrained import (
     refuse_ids_beyond,
     shortened,
 )
+from openmov.model.backbones.siglip_text import SigLIPTextEncoder
 from openmov.model.backbones.siglip_vision import SigLIPImageEncoder
 from openmov.model.backbones.source import ModelSource
 
@@ -45,8 +46,7 @@ _PREPROCESSING = {
     "siglip": Preprocessing(_HALVES, _HALVES, "squash", "bicubic"),
     _NAFLEX: Preprocessing(_HALVES, _HALVES, "shortest", "bilinear"),
 }
-"""Where the folder is silent: the defaults of transformers' image processors, but for its ImageNet mean and std, which
-no released SigLIP has."""
+"""Where the folder is silent: the defaults of transformers' image processors."""
 _TEXT_BATCH = 256
 _PUNCTUATION = str.maketrans("", "", string.punctuation)
 
@@ -140,6 +140,11 @@ class SigLIPBackbone:
         encoder = SigLIPImageEncoder(copy.deepcopy(self._model.vision_model), self.image_size)
         return encoder.requires_grad_(True).eval()
 
+    def text_encoder(self) -> SigLIPTextEncoder:
+        """A fresh pretrained copy of the text tower in training precision, every weight requiring gradient."""
+        text = copy.deepcopy(self._model.text_model).requires_grad_(True).eval()
+        return SigLIPTextEncoder(self.name, text, self._rows, self._tokenizer.pad_token_id)
+
     @torch.no_grad()
     def embed_text(self, sentences: Sequence[str]) -> Float[Tensor, "sentences dim"]:
         """Text embeddings, not normalised; each is independent of the others it is embedded with.
@@ -161,9 +166,14 @@ class SigLIPBackbone:
 
     def _tokens(self, sentences: Sequence[str]) -> Int[Tensor, "sentences tokens"]:
         """Ids, filled up with padding to the length of the text tower."""
+        length, padding = int(self._config.text_config.max_position_embeddings), self._tokenizer.pad_token_id
+        return torch.tensor([[*row, *[padding] * (length - len(row))] for row in self._rows(sentences)])
+
+    def _rows(self, sentences: Sequence[str]) -> list[list[int]]:
+        """Ids of each sentence's words and of its end. Raises BackboneError."""
         length = int(self._config.text_config.max_position_embeddings)
-        rows = self._tokenizer([self._canonical(sentence) for sentence in sentences], padding=False).input_ids
-        padding, end, unknown = (getattr(self._tokenizer, f"{kind}_token_id") for kind in ("pad", "eos", "unk"))
+        rows: list[list[int]] = self._tokenizer([self._canonical(one) for one in sentences], padding=False).input_ids
+        end, unknown = self._tokenizer.eos_token_id, self._tokenizer.unk_token_id
         for sentence, row in zip(sentences, rows, strict=True):
             if end is not None and row[-1:] != [end]:
                 row.append(end)
@@ -173,9 +183,9 @@ class SigLIPBackbone:
             if len(row) > length:
                 what = f"{shortened(sentence)!r} is {len(row)} tokens long, {length} at most fit"
                 raise BackboneError(self.name, what, "shorten the class name")
-        tokens = torch.tensor([[*row, *[padding] * (length - len(row))] for row in rows])
-        refuse_ids_beyond(self.name, tokens, int(self._config.text_config.vocab_size))
-        return tokens
+        ids = torch.tensor([[self._tokenizer.pad_token_id, *(one for row in rows for one in row)]])
+        refuse_ids_beyond(self.name, ids, int(self._config.text_config.vocab_size))
+        return rows
 
     def _canonical(self, sentence: str) -> str:
         lower = sentence.lower()

@@ -8,6 +8,7 @@ from transformers import PreTrainedTokenizerFast
 from openmov.config.schema import BackboneConfig
 from openmov.errors import BackboneError
 from openmov.model.backbones import Backbone, load_backbone
+from openmov.model.backbones.base import TextEncoder, TrainableText
 from openmov.model.backbones.siglip import SigLIPBackbone
 from tiny_backbones import gemma_tokenizer, letter_tokenizer, make_tiny_siglip_folder
 
@@ -56,6 +57,33 @@ def test_an_end_that_the_tokenizer_leaves_out_is_put_there(tmp_path: Path) -> No
     tokenizer = json.loads((tmp_path / "tokenizer.json").read_text()) | {"post_processor": None}
     (tmp_path / "tokenizer.json").write_text(json.dumps(tokenizer))
     torch.testing.assert_close(SigLIPBackbone.load(str(tmp_path)).embed_text(["moon"]), before)
+
+
+@pytest.fixture(scope="module")
+def backbone(tmp_path_factory: pytest.TempPathFactory) -> SigLIPBackbone:
+    return SigLIPBackbone.load(str(make_tiny_siglip_folder(tmp_path_factory.mktemp("siglip"), max_positions=16)))
+
+
+def test_its_text_tower_trains(backbone: SigLIPBackbone) -> None:
+    assert isinstance(backbone, TrainableText)
+    encoder = backbone.text_encoder()
+    assert isinstance(encoder, TextEncoder)
+    found = encoder(["a moon", "the person"])
+    torch.testing.assert_close(found.detach(), backbone.embed_text(["a moon", "the person"]), atol=1e-6, rtol=1e-5)
+    found.sum().backward()
+    assert all(weight.grad is not None for weight in encoder.parameters())
+    assert not any(weight.requires_grad for weight in backbone._model.parameters())
+
+
+def test_learned_words_that_are_words_make_their_sentence(backbone: SigLIPBackbone) -> None:
+    encoder = backbone.text_encoder()
+    context = encoder.words("the person")
+    assert context.shape == (2, encoder.width)
+    found = encoder.with_context(context, ["moving", "moon"])
+    expected = encoder(["the person moving", "the person moon"])
+    torch.testing.assert_close(found, expected, atol=1e-6, rtol=1e-5)
+    with pytest.raises(BackboneError, match="takes 16 tokens, and the longest name is 17 long with its context"):
+        encoder.with_context(context, ["moon " * 14])
 
 
 def _change(folder: Path, **values: object) -> None:
