@@ -260,10 +260,18 @@ def _read_tensors(folder: Path, document: _Document, part: Part) -> dict[str, Te
 
 def load_tensors(path: Path) -> dict[str, Tensor]:
     """Tensors of a safetensors file, on the CPU. Raises CheckpointError where it is missing or damaged."""
+    # a copy outlives a file that the next save deletes or a disk that goes away
+    return {name: torch.clone(tensor) for name, tensor in map_tensors(path).items()}
+
+
+def map_tensors(path: Path) -> dict[str, Tensor]:
+    """Tensors of a safetensors file that nobody writes to, mapped: memory is taken as they are looked at.
+
+    Raises CheckpointError where it is missing or damaged.
+    """
     try:
         tensors: dict[str, Tensor] = load_file(path)
-        # load_file maps the file; a copy outlives a file that the next save deletes or a disk that goes away
-        return {name: torch.clone(tensor) for name, tensor in tensors.items()}
+        return tensors
     except FileNotFoundError as error:
         raise CheckpointError(path, "is missing", "copy the whole folder, or give another checkpoint") from error
     except (SafetensorError, OSError) as error:

@@ -17,7 +17,7 @@ from transformers.utils import logging
 
 from openmov.errors import BackboneError, CheckpointError
 from openmov.model.backbones.contents import FETCH_AGAIN, ModelContents
-from openmov.runtime.checkpoint import load_tensors
+from openmov.runtime.checkpoint import map_tensors
 
 CONFIG_ERRORS = (OSError, ValueError, TypeError, AttributeError, StrictDataclassError)
 """What transformers raises for a config whose values are not what they should be."""
@@ -44,11 +44,11 @@ def read_config(name: str, folder: Path, model_class: Any) -> Any:
 
 
 def read_weights(name: str, files: Sequence[Path]) -> dict[str, Tensor]:
-    """The tensors of all files. Raises BackboneError."""
+    """The tensors of all files, mapped. Raises BackboneError."""
     state: dict[str, Tensor] = {}
     for file in files:
         try:
-            state |= load_tensors(file)
+            state |= map_tensors(file)
         except CheckpointError as error:
             raise BackboneError(name, f"{file.name} is damaged or cut short", FETCH_AGAIN) from error
     return state
