@@ -10,7 +10,18 @@ import sys
 
 from cyclopts import CycloptsError
 
-from openmov.cli import cache, calibrate, datasets, lists, predict, runs, share, study, world  # noqa: F401 (each adds its verbs)
+from openmov.cli import (  # noqa: F401 (each adds its verbs)
+    cache,
+    calibrate,
+    datasets,
+    lists,
+    models,
+    predict,
+    runs,
+    share,
+    study,
+    world,
+)
 from openmov.cli.bugs import report_bug
 from openmov.cli.options import app
 from openmov.cli.streams import STANDARD_OUTPUT, discard_output, open_closed_streams

@@ -21,7 +21,7 @@ class KnownModel:
     name: str
     """Hub repository, or the name of a bundled or packaged backbone."""
     family: str
-    """As in `Backbone.family` where it is loaded."""
+    """What it is called."""
     dim: int
     """Width of the joint space."""
     image_size: int | None
