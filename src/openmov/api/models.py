@@ -11,14 +11,15 @@ from typing import Any
 
 from openmov.config.schema import BackboneConfig
 from openmov.errors import BackboneError, OpenMovError
-from openmov.model.backbones import CONSE, ModelSource, load_backbone, loader_of
+from openmov.model.backbones import CONSE, FAMILIES, Backbone, ModelSource, load_backbone
 from openmov.model.backbones.conse_files import installed
 from openmov.model.backbones.contents import ModelContents, read_contents
 from openmov.model.backbones.download import fetch_model_folder, is_downloaded
 from openmov.model.backbones.folder import BUNDLED, resolve_folder
 from openmov.model.backbones.known import KNOWN, KnownModel, known_model
+from openmov.model.backbones.sound import SOUND_FAMILIES, load_sound_tower
 from openmov.model.backbones.source import is_non_commercial, source_of
-from openmov.model.backbones.weights import refuse_other_globals, require_safe_torch, safetensors_of
+from openmov.model.backbones.weights import safetensors_of
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ class CheckedModel:
     dim: int = 0
     """Width of the joint space."""
     image_size: int = 0
-    """Side in pixels of its pictures."""
+    """Side in pixels of its pictures; 0 where it looks at none."""
     fault: str = ""
     """Why it does not load, in one line; empty where it does."""
 
@@ -131,16 +132,21 @@ def check_model(name: str, revision: str | None = None, *, safetensors_only: boo
 
 
 def _loaded(config: BackboneConfig, checked: CheckedModel) -> CheckedModel:
-    """The cheap reasons first: no code for it, a pickle that is not opened."""
+    """From this very folder, whatever else a name might stand for."""
+    if checked.contents is None:
+        return _described(checked, load_backbone(config))
+    name, folder = config.name, str(checked.folder)
+    sound = checked.contents.kind in SOUND_FAMILIES and checked.contents.kind not in FAMILIES
     try:
-        if checked.contents is not None:
-            loader_of(config.name, checked.contents)
-            for file in checked.contents.weights if checked.contents.weights_format == "bin" else ():
-                require_safe_torch(config.name, file)
-                refuse_other_globals(config.name, file)
-        backbone = load_backbone(config)
+        if sound:
+            tower = load_sound_tower(folder, safetensors_only=config.safetensors_only)
+            return replace(checked, family="sound and words", dim=tower.dim)
+        return _described(checked, load_backbone(config.moved(folder, None)))
     except OpenMovError as error:
-        return replace(checked, fault=str(error))
+        return replace(checked, fault=str(error).replace(folder, name, 1))
+
+
+def _described(checked: CheckedModel, backbone: Backbone) -> CheckedModel:
     return replace(checked, family=backbone.family, dim=backbone.dim, image_size=backbone.image_size)
 
 

@@ -36,7 +36,8 @@ def clear(
     Parameters
     ----------
     kind
-        labels (vectors of class names) or videos (flow, sound and embeddings); without one, both.
+        labels (vectors of class names), videos (flow, sound and embeddings) or weights (converted from a pickle);
+        without one, all.
     keep
         Leave so much of each kind, such as 20GB: what was used longest ago goes first. [default: nothing is left]
     """

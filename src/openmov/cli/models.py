@@ -128,7 +128,8 @@ def _print_checked(found: "CheckedModel") -> None:
     if found.source.revision:
         rows["revision"] = found.source.revision
     if not found.fault:
-        rows["loads"] = f"yes: {found.family}, width {found.dim}, pictures of {found.image_size} px"
+        pictures = f", pictures of {found.image_size} px" if found.image_size else ""
+        rows["loads"] = f"yes: {found.family}, width {found.dim}{pictures}"
     print(found.name if found.folder is None else found.folder)
     for key, value in rows.items():
         print(f"  {key:<10} {value}")

@@ -5,6 +5,9 @@ from pathlib import Path
 
 from openmov.errors import StorageError
 
+WEIGHTS = "weights"
+"""Folder of weights inside it that were published as a pickle and converted (`model/backbones/weights.py`)."""
+
 
 def default_cache_folder() -> Path:
     """$OPENMOV_CACHE, or ~/.cache/openmov. Raises StorageError where there is no home folder."""

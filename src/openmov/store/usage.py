@@ -2,6 +2,7 @@
 
     labels   vectors of class names, kept by predict; never more than its own limit
     videos   flow, sound and frozen embeddings, filled by prepare and train; as much as the data sets need
+    weights  of backbones that are published as a pickle, converted once
     older    entries of an earlier release, which are not read any more
 
 Both lie in one folder: $OPENMOV_CACHE, or ~/.cache/openmov. Models from a hub lie in the hub's own cache ($HF_HOME).
@@ -19,14 +20,16 @@ from pathlib import Path
 
 from openmov.errors import RecipeError
 from openmov.runtime.atomic import storage_errors
+from openmov.runtime.cache_folder import WEIGHTS
 from openmov.store.cache import KEY
 from openmov.store.entry import SUFFIX
 
 LABELS = "labels"
 """The folder of class vectors within the cache folder."""
 VIDEOS, _OLDER = "videos", "older"
-KINDS = (LABELS, VIDEOS, _OLDER)
+KINDS = (LABELS, VIDEOS, WEIGHTS, _OLDER)
 
+_HASH = re.compile(r"[0-9a-f]{64}")
 _OLDER_SUFFIX = ".array"
 _ABANDONED_SECONDS = 3600.0
 """A temporary file nobody has written to for so long belongs to a process that was killed."""
@@ -61,9 +64,9 @@ class KindOfCache:
 
 
 def show_caches(folder: Path) -> tuple[KindOfCache, ...]:
-    """Every kind, whether there is anything of it or not; older entries where there are any."""
+    """Labels and videos, whether there is anything of them or not; the others where there are any."""
     found = (_counted(kind, folder, _entries(kind, folder)) for kind in KINDS)
-    return tuple(one for one in found if one.kind != _OLDER or one.num_entries)
+    return tuple(one for one in found if one.kind in (LABELS, VIDEOS) or one.num_entries)
 
 
 def clear_caches(folder: Path, kind: str | None = None, keep_bytes: int = 0) -> tuple[KindOfCache, ...]:
@@ -100,7 +103,7 @@ def abandoned_of(folder: Path) -> list[CacheEntry]:
     """Temporary files that processes left which were killed."""
     oldest = time.time() - _ABANDONED_SECONDS
     left = (one for one in _files(folder, SUFFIX) if re.fullmatch(r"\.[0-9a-f]{8,}\..*", one.path.name))
-    return [one for one in left if one.path.name[1:3] == one.path.parent.name and one.used_seconds < oldest]
+    return [one for one in left if one.path.parent.name in (one.path.name[1:3], WEIGHTS) and one.used_seconds < oldest]
 
 
 def trim(entries: Sequence[CacheEntry], limit_bytes: int, *, keep: Path | None = None) -> list[CacheEntry]:
@@ -128,7 +131,7 @@ def remove(entries: Iterable[CacheEntry]) -> None:
 
 
 def _counted(kind: str, folder: Path, entries: list[CacheEntry]) -> KindOfCache:
-    where = folder / LABELS if kind == LABELS else folder
+    where = folder / kind if kind in (LABELS, WEIGHTS) else folder
     return KindOfCache(kind, where, len(entries), sum(entry.size_bytes for entry in entries))
 
 
@@ -136,6 +139,8 @@ def _entries(kind: str, folder: Path) -> list[CacheEntry]:
     labels = folder / LABELS
     if kind == LABELS:
         return entries_of(labels)
+    if kind == WEIGHTS:
+        return [entry for entry in _files(folder / WEIGHTS, SUFFIX) if _HASH.fullmatch(entry.path.stem)]
     if kind == _OLDER:
         return [entry for entry in _files(folder, _OLDER_SUFFIX) if _is_entry(entry.path)]
     return [entry for entry in entries_of(folder) if labels not in entry.path.parents]

@@ -31,7 +31,7 @@ from torch import Tensor
 from openmov.errors import BackboneError, StorageError
 from openmov.model.backbones.contents import FETCH_AGAIN, ModelContents
 from openmov.runtime.atomic import atomic_file, free_bytes
-from openmov.runtime.cache_folder import default_cache_folder
+from openmov.runtime.cache_folder import WEIGHTS, default_cache_folder
 from openmov.runtime.checkpoint import is_whole, write_tensors
 from openmov.runtime.guard import CallDiedError, CallOverTimeError, GuardedCalls
 from openmov.runtime.progress import warn
@@ -50,9 +50,6 @@ ALLOWED_GLOBALS = frozenset(
 
 OLDEST_TORCH = (2, 10)
 """The first version whose restricted unpickler is safe."""
-
-WEIGHTS = "weights"
-"""Folder of converted weights inside openmov's cache."""
 
 _SECONDS_AT_LEAST = 120.0
 _BYTES_A_SECOND = 10_000_000

@@ -21,6 +21,7 @@ from openmov.errors import BackboneError, StorageError
 from openmov.model.backbones import load_backbone, weights
 from openmov.model.backbones.contents import ModelContents
 from openmov.model.backbones.weights import converted, require_safe_torch, safetensors_of
+from openmov.store.usage import clear_caches, show_caches
 from small_disk import small_disk
 from tiny_backbones import make_tiny_clip_folder
 
@@ -286,3 +287,16 @@ def test_one_that_is_pickled_alike_has_the_same_identity(tmp_path: Path) -> None
     first = load_backbone(BackboneConfig(name=str(as_pickle(make_tiny_clip_folder(tmp_path / "a")))))
     second = load_backbone(BackboneConfig(name=str(as_pickle(make_tiny_clip_folder(tmp_path / "b")))))
     assert first.identity == second.identity
+
+
+@pytest.mark.usefixtures("in_this_process")
+def test_they_are_a_kind_of_what_the_cache_keeps(tmp_path: Path, cache: Path) -> None:
+    made = converted("m", saved(tmp_path / "a.bin", state()))
+    (made.parent / "notes.txt").write_text("mine")
+    found = {one.kind: one for one in show_caches(cache)}
+    assert (found["weights"].num_entries, found["weights"].num_bytes) == (1, made.stat().st_size)
+    assert found["videos"].num_entries == 0
+    clear_caches(cache, "videos")
+    assert made.exists()
+    clear_caches(cache, "weights")
+    assert [path.name for path in made.parent.iterdir()] == ["notes.txt"]
