@@ -223,13 +223,16 @@ class TestJson:
                 {"run", "epochs", "steps", "best_epoch", "best_validation", "calibration", "unreadable"},
             ),
             "evaluate": (tiny_world.evaluate(tiny_run), {"rows", "evaluated", "failed"}),
+            "models": (["models"], {"models"}),
+            "models check": (["models", "check", str(tiny_world.backbone)], {"name", "loads", "format", "licence"}),
             "predict": (
                 ["predict", str(tiny_world.clip(BASE[0])), "--labels", "a,b", "--run", str(tiny_run)],
                 {"backbone", "vocabulary", "settings", "predictions", "failures"},
             ),
         }
         with_json = {verb for verb in VERBS if "--json" in options_of(verb)}
-        assert with_json == set(commands)
+        asks_a_hub = {"models fetch"}  # test_models.py
+        assert with_json == set(commands) | asks_a_hub
         for verb, (command, keys) in commands.items():
             assert run([*command, "--json"]) == 0
             assert keys <= json.loads(capsys.readouterr().out).keys(), verb
