@@ -118,6 +118,12 @@ def leaves(section: BaseModel, prefix: str = "") -> dict[str, object]:
 EXTENSIONS = {
     "a_method.py": ("A method", "openmov.methods", "`METHODS`", "`--set model.method=linear_probe`"),
     "a_fusion.py": ("A fusion", "openmov.fusions", "`FUSIONS`", "`--set model.fusion=gated`"),
+    "a_modality.py": (
+        "A modality",
+        "openmov.modalities",
+        "`MODALITIES`",
+        "`--set model.modalities=[video,flow,differences]`",
+    ),
     "a_data_set.py": ("A data set", "openmov.datasets", "`DATASETS`", "`openmov dataset k-folders`"),
 }
 """Title, entry points' group, registry and what names it then, for each file that a stranger would write."""

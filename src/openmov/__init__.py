@@ -6,7 +6,7 @@
     evaluate                runs on base and novel classes, beside frozen CLIP
     save_pretrained, from_pretrained   a run as a folder to give away, and back
     Vocabulary              class names with their roles
-    METHODS, FUSIONS, DATASETS         registries, for what you add from your own files (docs/extending.md)
+    METHODS, FUSIONS, MODALITIES, DATASETS   registries, for what you add from your own files (docs/extending.md)
     MOV, JointModel, ClipBatch ...     the parts it is made of
 
 Everything here is loaded on first use: `import openmov` loads neither torch nor any other library.
@@ -50,7 +50,7 @@ if TYPE_CHECKING:
         StorageError,
         VocabularyError,
     )
-    from openmov.methods import FUSIONS, METHODS, TrainableMethod
+    from openmov.methods import FUSIONS, METHODS, MODALITIES, TrainableMethod
     from openmov.model import MOV, JointModel, NetworkParts, TrainedModel
     from openmov.registry import Registry
     from openmov.text.vocabulary import Vocabulary, load_vocabulary
@@ -89,6 +89,7 @@ _PLACES = {
     "openmov.methods": (
         "FUSIONS",
         "METHODS",
+        "MODALITIES",
         "TrainableMethod",
     ),
     "openmov.model": (
@@ -113,6 +114,7 @@ __all__ = [
     "DATASETS",
     "FUSIONS",
     "METHODS",
+    "MODALITIES",
     "MOV",
     "AnswerSettings",
     "BackboneError",

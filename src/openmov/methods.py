@@ -1,4 +1,4 @@
-"""The methods that a recipe's `model.method` can name: what is known of each before it is built.
+"""What a recipe's `model` can name: methods, fusions, modalities, and what is known of each before it is built.
 
 MOV, one modality on its own (table 5), fine-tuned encoders (figure 1), other people's methods (tables 1, 2 and 4), and
 networks from scratch (table 7). Building one imports its module, and not before.
@@ -6,11 +6,25 @@ networks from scratch (table 7). Building one imports its module, and not before
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from openmov.registry import Registry, imported
 
-ModalityName = Literal["video", "flow", "audio"]
+MODALITIES: Registry[Callable[[Any], Any]] = Registry(
+    "modality", "openmov.modalities", {"flow": "openmov.modalities.flow:FlowPictures.of"}
+)
+"""Streams of pictures that are computed from frames, by the names of `model.modalities`: from a recipe to a
+`PictureModality`. The frames themselves (video) and the sound (audio) are there without being in it."""
+
+
+def modality_names() -> tuple[str, ...]:
+    """Of all modalities, in the order of sums: ours first, then others by their names."""
+    return "video", "flow", "audio", *sorted(set(MODALITIES) - {"flow"})
+
+
+def known_modality(name: str) -> str:
+    """The name itself. Raises ValueError where no modality has it."""
+    return name if name in ("video", "audio") else MODALITIES.known(name)
 
 
 @dataclass(frozen=True)
@@ -21,7 +35,7 @@ class TrainableMethod:
     """As results call it."""
     network: str | Callable[[Any], Any]
     """From NetworkParts to a TrainedModel: the class or function, or `module:attribute`."""
-    modality: ModalityName | None = None
+    modality: str | None = None
     """The one stream it looks at; None for one that fuses those of `model.modalities`."""
     trains_video: bool = False
     """Whether its video encoder trains: it looks at frames, and stored embeddings are of no use to it."""
@@ -34,7 +48,7 @@ class TrainableMethod:
         return make(parts)
 
 
-def _ours(network: str, title: str, modality: ModalityName | None = "video", **more: bool) -> TrainableMethod:
+def _ours(network: str, title: str, modality: str | None = "video", **more: bool) -> TrainableMethod:
     return TrainableMethod(title, f"openmov.{network}", modality, **more)
 
 

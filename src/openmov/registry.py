@@ -12,6 +12,7 @@ import difflib
 from collections.abc import Iterator, Mapping
 from importlib import import_module
 from importlib.metadata import entry_points
+from operator import attrgetter
 from typing import Any, Generic, TypeVar
 
 from openmov.errors import OpenMovError, RecipeError
@@ -81,6 +82,6 @@ def imported(place: str) -> Any:
     """What `module:attribute` stands for. Raises RecipeError where the module cannot be imported or lacks it."""
     module, _, attribute = place.partition(":")
     try:
-        return getattr(import_module(module), attribute)
+        return attrgetter(attribute)(import_module(module))
     except (ImportError, AttributeError) as error:
         raise RecipeError(place, f"cannot be imported ({error})", "install the package that brings it again") from error

@@ -18,28 +18,58 @@ Axis words used in every shape of the project:
     classes   names of a vocabulary, in its order
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from enum import StrEnum
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from openmov.methods import known_modality, modality_names
 from openmov.text.vocabulary import Vocabulary
 
 
-class Modality(StrEnum):
-    """A stream of a video; the order is the order of sums, so that results do not depend on how a set is written."""
+class _Ordered(type):
+    """Iterating over Modality gives all of them in the order of sums: ours, then registered ones by their names."""
 
-    VIDEO = "video"
-    FLOW = "flow"
-    AUDIO = "audio"
+    def __iter__(cls) -> Iterator["Modality"]:
+        return map(Modality, modality_names())
 
 
-EXTRA_MODALITIES = (Modality.FLOW, Modality.AUDIO)
-"""What is fused with the video."""
+class Modality(str, metaclass=_Ordered):
+    """A stream of a video, by its name: ours, or one that is registered in MODALITIES. There is one object a name.
+
+    Results do not depend on how a set is written: sums are taken in the order in which Modality is iterated over.
+    """
+
+    VIDEO: ClassVar["Modality"]
+    FLOW: ClassVar["Modality"]
+    AUDIO: ClassVar["Modality"]
+    _made: ClassVar[dict[str, "Modality"]] = {}
+
+    def __new__(cls, name: str) -> "Modality":
+        """Raises ValueError for a name that no modality has."""
+        known = str(known_modality(name))
+        return cls._made.setdefault(known, super().__new__(cls, known))
+
+    def __reduce__(self) -> tuple[type["Modality"], tuple[str]]:
+        return Modality, (self.value,)
+
+    @property
+    def value(self) -> str:
+        """The name."""
+        return str.__str__(self)
+
+
+Modality.VIDEO, Modality.FLOW, Modality.AUDIO = map(Modality, ("video", "flow", "audio"))
+OURS = (Modality.VIDEO, Modality.FLOW, Modality.AUDIO)
+"""Those that are there without being registered."""
+
+
+def extra_modalities() -> tuple[Modality, ...]:
+    """What is fused with the video, in the order of sums."""
+    return tuple(modality for modality in Modality if modality is not Modality.VIDEO)
 
 
 @dataclass(frozen=True)
@@ -143,8 +173,8 @@ class JointEmbeddings:
 
 
 def _place(key: str) -> tuple[int, str]:
-    order = list(Modality)
-    return (order.index(Modality(key)) if key in order else len(order)), key
+    order = modality_names()
+    return (order.index(key) if key in order else len(order)), key
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """What strangers add from files of their own is trained, measured and predicted with like ours."""
 
+import tarfile
 from importlib.metadata import EntryPoint, EntryPoints
 from pathlib import Path
 
@@ -7,8 +8,8 @@ import numpy as np
 import pytest
 
 import openmov
-from extending import a_data_set, a_fusion, a_method
-from openmov import DATASETS, FUSIONS, METHODS, RecipeError, Registry, registry
+from extending import a_data_set, a_fusion, a_method, a_modality
+from openmov import DATASETS, FUSIONS, METHODS, MODALITIES, RecipeError, Registry, registry
 from openmov.cli import run
 from openmov.media.encode import write_clip
 from openmov.runtime.checkpoint import load_checkpoint
@@ -20,9 +21,9 @@ HERE = Path(__file__).parent
 @pytest.fixture(autouse=True)
 def registered(monkeypatch: pytest.MonkeyPatch) -> None:
     """For one test each: what is registered is forgotten afterwards."""
-    for one in (METHODS, FUSIONS, DATASETS):
+    for one in (METHODS, FUSIONS, DATASETS, MODALITIES):
         monkeypatch.setattr(one, "_values", dict(one._values))
-    for module in (a_fusion, a_method, a_data_set):
+    for module in (a_fusion, a_method, a_data_set, a_modality):
         module.register()
 
 
@@ -66,6 +67,38 @@ def test_a_method_is_trained_measured_and_predicted_with(shapesav: SmallShapesAV
     task = openmov.evaluate([folder], shapesav.manifest, shapesav.vocabulary, cache_folder=shapesav.cache, shown=False)
     assert "Linear probe" in {method.name for method in task.methods}
     assert first_answer(shapesav, folder).modalities == (openmov.Modality.VIDEO,)
+
+
+def test_a_modality_is_prepared_packed_trained_measured_and_predicted_with(
+    shapesav: SmallShapesAV, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    chosen = "model.modalities=[video,flow,differences]"
+    folder = trained(shapesav, tmp_path / "run", chosen)
+    weights = load_checkpoint(folder / "checkpoints" / "best")[0]
+    assert any(name.startswith("encoders.differences.") for name in weights)
+    assert any(name.startswith("heads.differences.") for name in weights)
+    task = openmov.evaluate([folder], shapesav.manifest, shapesav.vocabulary, cache_folder=shapesav.cache, shown=False)
+    assert {"clip", "mov"} <= {method.kind for method in task.methods}
+    answer = first_answer(shapesav, folder)
+    assert answer.modalities == (openmov.Modality.VIDEO, openmov.Modality.FLOW, openmov.Modality("differences"))
+    lists = ["--manifest", str(shapesav.manifest), "--cache", str(shapesav.cache), "--recipe", "shapesav-motion"]
+    words = [*lists, *(word for one in (*OVERRIDES, chosen) for word in ("--set", one))]
+    assert run(["prepare", *words, "--engine", "threads", "--json"]) == 0
+    capsys.readouterr()
+    assert run(["pack", *words, "--out", str(tmp_path / "pack")]) == 0
+    with tarfile.open(tmp_path / "pack" / "shard-000000.tar") as shard:
+        assert any(name.endswith(".differences0.safetensors") for name in shard.getnames())
+    vocabulary = ["--vocabulary", str(shapesav.vocabulary), "--out", str(tmp_path / "streamed")]
+    assert run(["train", *words, *vocabulary, "--shards", str(tmp_path / "pack")]) == 0
+    clip = next((shapesav.root / "test").glob("*.mp4"))
+    capsys.readouterr()
+    assert run(["predict", str(clip), "--labels", "a star, a circle", "--run", str(folder), "--timeline"]) == 2
+    assert "differences cannot be looked at in a long video" in capsys.readouterr().err
+
+
+def test_a_modality_that_nobody_registered_is_named() -> None:
+    with pytest.raises(RecipeError, match="is not a known modality: did you mean differences"):
+        openmov.load_recipe("shapesav-motion", ["model.modalities=[video,diferences]"])
 
 
 def test_a_data_set_is_listed_by_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -74,7 +74,7 @@ class EmbeddedWindow:
 
 def streams_span(info: MediaInfo, modalities: frozenset[Modality]) -> Span | None:
     """From the first to the last moment of the streams that the modalities need, by the header; None without any."""
-    streams = [info.video] if modalities & {Modality.VIDEO, Modality.FLOW} else []
+    streams = [info.video] if modalities - {Modality.AUDIO} else []
     held = [stream for stream in (*streams, info.audio if Modality.AUDIO in modalities else None) if stream is not None]
     if not held:
         return None

@@ -33,7 +33,7 @@ from openmov.evaluation.rows import class_changes, method_row
 from openmov.prediction.base_novel import NovelPath
 from openmov.prediction.predictor import RecordedScorer, Recording, answers_by_modality
 from openmov.text.vocabulary import Protocol
-from openmov.types import EXTRA_MODALITIES, Modality
+from openmov.types import Modality, extra_modalities
 
 _TAUS_V = (0.1, 0.03, 0.01, 0.003, 0.001, 0.0003, 0.0001)
 _COMPARED: tuple[tuple[MethodKind, MethodKind], ...] = (
@@ -58,7 +58,7 @@ def task_report(
 ) -> TaskReport:
     """The report of one task, with `mov` as the run whose curves, temperatures and answers are shown."""
     by_kind = {method.kind: method for method in methods}
-    extra = next(one for one in EXTRA_MODALITIES if one in mov.wiring.modalities)
+    extra = next(one for one in extra_modalities() if one in mov.wiring.modalities)
     calibrated = by_kind.get("mov_calibrated", by_kind["mov"])
     changes = (
         *class_changes(by_kind["clip"].base, calibrated.base),

@@ -27,7 +27,7 @@ from openmov.prediction.predictor import AnswerRule
 from openmov.prediction.segments import DEFAULT_MARGIN, PartAverager, Run, Segmenter
 from openmov.prediction.unknown import NONE_OF_THESE, BackgroundTest
 from openmov.text.vocabulary import Vocabulary
-from openmov.types import ClassEmbeddings, Modality
+from openmov.types import OURS, ClassEmbeddings, Modality
 
 DEFAULT_WINDOW_SECONDS = 4.0
 
@@ -97,6 +97,10 @@ class Timeline:
     ) -> None:
         """`info` is what the file holds. Raises DecodeError where that is nothing the network looks at."""
         self.path, self.settings = path, settings or TimelineSettings()
+        others = [one for one in Modality if one in stream.modalities and one not in OURS]
+        if others:
+            what = f"{others[0]} cannot be looked at in a long video yet, only in whole clips"
+            raise RecipeError("--timeline", what, "leave it out, or ask a run without it")
         span = streams_span(info, stream.modalities)
         if span is None:
             wanted = " or ".join(modality for modality in Modality if modality in stream.modalities)

@@ -22,7 +22,7 @@ from openmov.data.sound import Hearing, SoundReader, WaveformReader
 from openmov.errors import RecipeError
 from openmov.media.decode import PLAIN, Decoder
 from openmov.media.decode.by_torchcodec import TorchcodecDecoder
-from openmov.methods import METHODS
+from openmov.methods import METHODS, MODALITIES
 from openmov.modalities.rgb import RGB_VERSION
 from openmov.model import NetworkParts, TrainedModel, build_network
 from openmov.model.backbones import Backbone, load_backbone, load_sound_tower
@@ -34,7 +34,7 @@ from openmov.runtime.compute import EXACT, Compute, choose_compute
 from openmov.store.cache import ArrayCache
 from openmov.store.class_vectors import ClassVectors
 from openmov.store.features import FeatureFacts, StoredFeatures, open_features
-from openmov.types import Modality
+from openmov.types import OURS, Modality
 
 NOT_TRAINED = "names a pretrained sound tower, which answers by itself and takes no part in training"
 ENCODER_CHUNK = 32
@@ -178,6 +178,7 @@ class Wiring:
             features=None if self.trains_video else self.features,
             store_frames=self.trains_video,
             decoder=decoder,
+            others={one: MODALITIES.get(one.value)(recipe) for one in wanted if one not in OURS},
         )
 
     def network(self) -> TrainedModel:

@@ -8,15 +8,16 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveFloat, model_validator
 
-from openmov.methods import FUSIONS, METHODS, ModalityName
+from openmov.methods import FUSIONS, METHODS, known_modality, modality_names
 
 PositiveInt = Annotated[int, Field(strict=True, gt=0)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Method = Annotated[str, AfterValidator(METHODS.known), Field(json_schema_extra={"enum": list(METHODS)})]
 Fusion = Annotated[str, AfterValidator(FUSIONS.known), Field(json_schema_extra={"enum": list(FUSIONS)})]
+ModalityName = Annotated[str, AfterValidator(known_modality), Field(json_schema_extra={"enum": list(modality_names())})]
 
 
-def single_modality(method: str) -> ModalityName | None:
+def single_modality(method: str) -> str | None:
     """The one stream a method looks at; None for one that fuses several, and for a name that no method has."""
     return METHODS.get(method).modality if method in METHODS else None
 
@@ -149,8 +150,8 @@ class ModelConfig(_Section):
     """The whole model, one modality on its own (rows of table 5), or another method to compare with. The encoder's
     fine-tunes (finetune_) are those of figure 1; resnet50_audio and slowfast_audio start from scratch (table 7)."""
     modalities: tuple[ModalityName, ...] = ("video", "flow")
-    """Streams that are fused: video with flow, audio or both. Methods but mov take theirs of them, and leave the
-    rest."""
+    """Streams that are fused: video with flow, audio or both, or with registered ones. Methods but mov take theirs of
+    them, and leave the rest."""
     fusion: Fusion = "asymmetric"
     """Flow and sound attend to the frozen video (asymmetric, the paper's), or to the trained one."""
     temporal_layers: PositiveInt = 2
@@ -288,7 +289,7 @@ class Recipe(_Section):
         if len(set(modalities)) < len(modalities):
             raise ValueError(f"model.modalities names one twice: {', '.join(modalities)}")
         if self.model.method == "mov" and ("video" not in modalities or len(modalities) < 2):
-            raise ValueError("model.modalities of the method mov are video and at least one of flow, audio")
+            raise ValueError("model.modalities of the method mov are video and at least one of flow, audio or others")
         single = single_modality(self.model.method)
         if single is not None and modalities != (single,):
             raise ValueError(f"model.modalities of the method {self.model.method} is ({single},)")

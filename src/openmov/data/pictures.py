@@ -9,7 +9,7 @@ the frozen video encoder comes in as a function from pictures to vectors.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
 
@@ -24,21 +24,16 @@ from openmov.data.records import Record
 from openmov.media.decode import PLAIN, PYAV, Decoder, Moment, Sizes
 from openmov.media.sampling import Resize, View
 from openmov.media.scaling import Interpolation, working_size
-from openmov.modalities.flow import (
-    FLOW_VERSION,
-    compute_flow,
-    decode_flow,
-    encode_flow,
-    flow_image,
-    flow_parameters,
-)
+from openmov.modalities.flow import FlowPictures
+from openmov.modalities.picture import PictureModality
 from openmov.modalities.rgb import RGB_VERSION, as_floats, normalise
 from openmov.store.cache import ArrayCache
 from openmov.store.features import BYTES, DTYPES, Precision, Stored, embeddings_of, stored_embeddings
+from openmov.types import Modality
 
 Images = Float[torch.Tensor, "time 3 height width"]
 Frames = UInt8[np.ndarray, "time size size 3"]
-Codes = UInt8[np.ndarray, "time height width 2"]
+Codes = UInt8[np.ndarray, "time height width channels"]
 
 
 @runtime_checkable
@@ -96,11 +91,17 @@ class ViewPictures:
         with_frames: bool = True,
         decoder: Decoder = PLAIN,
         entries: FileEntries | None = None,
+        others: Mapping[Modality, PictureModality] | None = None,
     ) -> None:
         """What will be asked for has to be said: nothing else is made of the pictures that are decoded. `entries` are
-        those of the record's file, where the caller has them already.
+        those of the record's file, where the caller has them already; `others` are modalities beside flow.
         """
-        self._settings, self._views, self._with_flow = settings, views, with_flow
+        self._settings, self._views = settings, views
+        self._computed: dict[Modality, PictureModality] = dict(others or {})
+        if with_flow:
+            self._computed[Modality.FLOW] = FlowPictures(settings.flow, settings.flow_threads)
+        with_pairs = any(one.reads == "pairs" for one in self._computed.values())
+        with_frames = with_frames or any(one.reads == "frames" for one in self._computed.values())
         self._decoder_fact = {} if decoder.identity == PYAV else {"decoder": decoder.identity}
         self._entries = entries or FileEntries(cache, record.path)
         self._moments = list(dict.fromkeys(view.times_seconds for view in views))
@@ -117,7 +118,7 @@ class ViewPictures:
             ],
             Sizes(
                 settings.video.crop_size,
-                settings.flow.short_side if with_flow else None,
+                settings.flow.short_side if with_pairs else None,
                 settings.flow.min_gap_seconds,
                 settings.interpolation,
             ),
@@ -132,25 +133,36 @@ class ViewPictures:
     def wanted(
         self, embed: FrameEmbedder | None, *, frames: bool = False, size: tuple[int, int] = (0, 0)
     ) -> list[StoredInput]:
-        """What is stored of the views: flow of every moment if it was planned, with `embed` the embeddings of every
-        view, with `frames` its frames. `size` is the video's width and height, for the bytes it will take.
+        """What is stored of the views: what is computed of their moments (flow if it was planned), with `embed` the
+        embeddings of every view, with `frames` its frames. `size` is the video's width and height, for the bytes it
+        will take.
         """
-        found = [self._flow_input(moment, size) for moment in range(len(self._moments)) if self._with_flow]
+        found = []
+        for modality, pictures in self._computed.items():
+            places = self._moments if pictures.reads == "pairs" else self._views
+            found += [self._computed_input(modality, place, size) for place in range(len(places))]
         for view in range(len(self._views)):
             found += [self._frames_input(view)] if frames else []  # before the embeddings, which are made from them
             found += [] if embed is None else [self._frozen_input(view, embed)]
         return found
 
+    def computed(self) -> dict[Modality, Float[torch.Tensor, "views time 3 height width"]]:
+        """Pictures of every view, of all modalities that are computed from frames. Raises DecodeError."""
+        return {modality: self._pictures(modality) for modality in self._computed}
+
     def flow(self) -> Float[torch.Tensor, "views time 3 height width"]:
-        """Flow images of every view. Raises DecodeError; ValueError if flow was not planned."""
-        settings, size = self._settings, self._settings.video.crop_size
-        limit = settings.flow.max_displacement_px
-        codes = (self._entries.get(self._flow_input(moment)) for moment in range(len(self._moments)))
-        fields = [decode_flow(one, limit) for one in codes]
+        """Flow images of every view. Raises DecodeError; KeyError if flow was not planned."""
+        return self._pictures(Modality.FLOW)
+
+    def _pictures(self, modality: Modality) -> Float[torch.Tensor, "views time 3 height width"]:
+        settings, size, pictures = self._settings, self._settings.video.crop_size, self._computed[modality]
+        of_view = self._moment_of if pictures.reads == "pairs" else range(len(self._views))
+        stored = (self._entries.get(self._computed_input(modality, place)) for place in dict.fromkeys(of_view))
+        decoded = dict(zip(dict.fromkeys(of_view), map(pictures.decode, stored), strict=True))
         return torch.stack(
             [
-                flow_image(fields[moment], view.crop, size, settings.flow, settings.mean, settings.std)
-                for moment, view in zip(self._moment_of, self._views, strict=True)
+                pictures.pictures(decoded[place], view.crop, size, settings.mean, settings.std)
+                for place, view in zip(of_view, self._views, strict=True)
             ]
         )
 
@@ -205,18 +217,30 @@ class ViewPictures:
         num_bytes = BYTES[precision] * math.prod(shape)
         return StoredInput("frozen", RGB_VERSION, facts, len(times), shape, DTYPES[precision], compute, num_bytes)
 
-    def _flow_input(self, moment: int, size: tuple[int, int] = (0, 0)) -> StoredInput:
-        flow, times, threads = self._settings.flow, self._moments[moment], self._settings.flow_threads
+    def _computed_input(self, modality: Modality, place: int, size: tuple[int, int] = (0, 0)) -> StoredInput:
+        """Of the moment `place` where whole pairs of frames are read, of the view `place` where its frames are."""
+        pictures, flow = self._computed[modality], self._settings.flow
+        if pictures.reads == "frames":
+            frames = self._frames_input(place)
+            facts = {**frames.facts, **pictures.parameters()}
+            shape = (*frames.shape[:3], pictures.channels)
+            num_bytes = frames.num_bytes // 3 * pictures.channels
 
-        def compute() -> Codes:
-            return encode_flow(compute_flow(self._footage.pairs(moment), flow, threads), flow.max_displacement_px)
+            def compute() -> Codes:
+                return pictures.compute(self._frames(place))
+        else:
+            times = self._moments[place]
+            facts = {**pictures.parameters(), "times": _rounded(times), **self._decoder_fact}
+            height, width = working_size(size[1], size[0], flow.short_side) if all(size) else (0, 0)
+            num_bytes = pictures.channels * height * width * len(times)
+            # As high and wide as the pictures are, which a header need not say rightly.
+            shape = (len(times), None, None, pictures.channels)
 
-        facts = {**flow_parameters(flow), "times": _rounded(times), **self._decoder_fact}
-        height, width = working_size(size[1], size[0], flow.short_side) if all(size) else (0, 0)
-        num_bytes = 2 * height * width * len(times)
-        # As high and wide as the pictures are, which a header need not say rightly.
-        shape = (len(times), None, None, 2)
-        return StoredInput("flow", FLOW_VERSION, facts, len(times), shape, "|u1", compute, num_bytes)
+            def compute() -> Codes:
+                return pictures.compute(self._footage.pairs(place))
+
+        units = shape[0] or 0
+        return StoredInput(modality.value, pictures.version, facts, units, shape, "|u1", compute, num_bytes)
 
 
 def _rounded(values: Sequence[float]) -> list[float]:

@@ -23,6 +23,7 @@ from openmov.data.sound import Oddities, SoundReader
 from openmov.errors import DecodeError
 from openmov.media.decode import PLAIN, Decoder, MediaInfo, cut_notes, picture_notes
 from openmov.media.sampling import View, ViewSettings, evaluation_views, training_view
+from openmov.modalities.picture import PictureModality
 from openmov.store.cache import ArrayCache
 from openmov.store.features import StoredFeatures
 from openmov.types import Clip, Modality
@@ -63,15 +64,17 @@ class ClipReader:
         features: StoredFeatures | None = None,
         store_frames: bool = False,
         decoder: Decoder = PLAIN,
+        others: Mapping[Modality, PictureModality] | None = None,
     ) -> None:
         """With `embed_frames`, clips carry stored video embeddings in place of frames; those that `features` holds are
         taken from there. With `store_frames`, `store` keeps frames whether it is asked to or not: an encoder that
-        trains will look at them every epoch. `decoder` opens the files, but for their sound, which is the sound
-        reader's business.
+        trains will look at them every epoch. `others` are modalities of pictures beside frames and flow. `decoder`
+        opens the files, but for their sound, which is the sound reader's business.
         """
         self.features = features if Modality.VIDEO in modalities else None
         self.modalities, self.pictures, self.views, self.sound = modalities, pictures, views, sound
         self.cache, self.embed_frames, self.decoder = cache, embed_frames, decoder
+        self._others = {m: one for m, one in (others or {}).items() if m in modalities}
         self._stores_frames = store_frames and cache is not None and Modality.VIDEO in modalities
         video = pictures.video
         self._view_settings = ViewSettings(
@@ -213,7 +216,7 @@ class ClipReader:
 
     @property
     def _sees(self) -> bool:
-        return bool(self.modalities & {Modality.VIDEO, Modality.FLOW})
+        return bool(self.modalities - {Modality.AUDIO})
 
     def _training_views(self, record: Record, info: MediaInfo, seeds: Sequence[int]) -> Sequence[View]:
         span = span_within(record, info.video)
@@ -257,8 +260,7 @@ class ClipReader:
         if not views:
             return tensors, ()
         pictures = self._pictures(record, views, files, with_frames=self._sees_frames and with_video)
-        if Modality.FLOW in self.modalities:
-            tensors[Modality.FLOW] = pictures.flow()
+        tensors |= pictures.computed()
         if self._sees_frames and with_video:
             embed = self.embed_frames
             tensors[Modality.VIDEO] = pictures.rgb() if embed is None else pictures.embeddings(embed)
@@ -276,6 +278,7 @@ class ClipReader:
             with_frames=with_frames,
             decoder=self.decoder,
             entries=files,
+            others=self._others,
         )
 
     def _nothing_of_use(self, record: Record) -> DecodeError:

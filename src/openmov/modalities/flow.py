@@ -9,9 +9,11 @@ resolution. Each pair is a sampled frame and its successor in the video; choosin
 Knows nothing of files and times.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import partial
+from typing import Literal
 
 import numpy as np
 import torch
@@ -19,7 +21,7 @@ from jaxtyping import Float, Float32, UInt8
 from PIL import Image
 from torch import Tensor
 
-from openmov.config.schema import FlowConfig
+from openmov.config.schema import FlowConfig, Recipe
 from openmov.media.decode import FramePairs, GreyPairs
 from openmov.media.sampling import Crop
 from openmov.media.scaling import crop_box, resize_box, working_grey
@@ -132,6 +134,43 @@ def flow_image(
             moved[:, 0].neg_()
     with_third = torch.cat([moved, torch.zeros_like(moved[:, :1])], dim=1)
     return normalise((with_third + limit) / (2 * limit), mean, std)
+
+
+@dataclass(frozen=True)
+class FlowPictures:
+    """Optical flow as a `PictureModality`."""
+
+    config: FlowConfig
+    """The recipe's."""
+    threads: int = 1
+    """Over the pairs of a view."""
+    reads: Literal["pairs", "frames"] = "pairs"
+    version: int = FLOW_VERSION
+    channels: int = 2
+
+    @classmethod
+    def of(cls, recipe: Recipe) -> "FlowPictures":
+        """As a recipe has it."""
+        return cls(recipe.flow)
+
+    def parameters(self) -> Mapping[str, object]:
+        return flow_parameters(self.config)
+
+    def compute(self, read: FramePairs | GreyPairs) -> UInt8[np.ndarray, "time height width 2"]:
+        return encode_flow(compute_flow(read, self.config, self.threads), self.config.max_displacement_px)
+
+    def decode(self, stored: UInt8[np.ndarray, "time height width 2"]) -> Float32[np.ndarray, "time height width 2"]:
+        return decode_flow(stored, self.config.max_displacement_px)
+
+    def pictures(
+        self,
+        decoded: Float32[np.ndarray, "time height width 2"],
+        crop: Crop,
+        size: int,
+        mean: tuple[float, float, float],
+        std: tuple[float, float, float],
+    ) -> Float[Tensor, "time 3 size size"]:
+        return flow_image(decoded, crop, size, self.config, mean, std)
 
 
 def _crop_planes(

@@ -17,7 +17,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from openmov.model.similarity import class_probabilities
-from openmov.types import EXTRA_MODALITIES, ClassEmbeddings, JointEmbeddings, Modality
+from openmov.types import ClassEmbeddings, JointEmbeddings, Modality, extra_modalities
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def path_weights(
         raise ValueError("a clip without any of the model's modalities cannot be classified")
     some = next(iter(present.values()))
     video = present.get(Modality.VIDEO, torch.zeros_like(some)).double()
-    extras = {m: present[m].double() for m in EXTRA_MODALITIES if m in present}
+    extras = {m: present[m].double() for m in extra_modalities() if m in present}
     count = torch.stack([torch.zeros_like(video), *extras.values()]).sum(dim=0)
     # What the extras share: beta beside a video, everything without one, nothing where there are none.
     shared = torch.where(video > 0, beta, 1.0) * (count > 0)

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import torch
 
-from openmov.types import EXTRA_MODALITIES, ClipBatch, Modality
+from openmov.types import ClipBatch, Modality, extra_modalities
 
 
 def drop_modalities(batch: ClipBatch, probability: float, epoch: int, seed: int) -> ClipBatch:
@@ -22,7 +22,7 @@ def drop_modalities(batch: ClipBatch, probability: float, epoch: int, seed: int)
     present = {modality: mask.clone() for modality, mask in batch.present.items()}
     for row, video_id in enumerate(batch.video_ids):
         has_video = Modality.VIDEO in present and bool(present[Modality.VIDEO][row])
-        extras = [extra for extra in EXTRA_MODALITIES if extra in present and bool(present[extra][row])]
+        extras = [extra for extra in extra_modalities() if extra in present and bool(present[extra][row])]
         draws = {extra: draw(video_id, epoch, seed, extra) for extra in extras}
         spared = None if has_video or not draws else max(draws, key=lambda extra: draws[extra])
         for extra, value in draws.items():

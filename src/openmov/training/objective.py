@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from openmov.errors import ManifestError, VocabularyError
-from openmov.types import EXTRA_MODALITIES, ClassEmbeddings, JointEmbeddings, Modality
+from openmov.types import ClassEmbeddings, JointEmbeddings, Modality, extra_modalities
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ def modality_weights(
     masks = {modality: mask.float() for modality, mask in present.items()}
     none = torch.zeros_like(next(iter(masks.values())))
     video = masks.get(Modality.VIDEO, none)
-    extras = sum((masks[modality] for modality in EXTRA_MODALITIES if modality in masks), none)
+    extras = sum((masks[modality] for modality in extra_modalities() if modality in masks), none)
     share = torch.where(video > 0, 1 - alpha, 1.0) / extras.clamp(min=1)
     weights = {modality: mask * share for modality, mask in masks.items()}
     if Modality.VIDEO in masks:

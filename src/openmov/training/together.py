@@ -34,7 +34,7 @@ def add_up_losses(world: World, result: StepLoss) -> StepLoss:
     sums = [result.sums.get(modality, 0.0) for modality in Modality]
     counts = [float(result.counts.get(modality, 0)) for modality in Modality]
     total, *rest = world.sum_numbers([result.loss_sum, *seen, *sums, *counts])
-    number = len(Modality)
+    number = len(seen)
     seen, sums, counts = rest[:number], rest[number : 2 * number], rest[2 * number :]
     held = [index for index, times in enumerate(seen) if times]
     modalities = list(Modality)

@@ -27,6 +27,7 @@ from openmov.data.entries import Cost
 from openmov.data.records import Record
 from openmov.data.shard import Shard
 from openmov.errors import RecipeError, StorageError
+from openmov.modalities import flow
 from openmov.runtime.guard import CallDiedError, CallOverTimeError
 from openmov.store.cache import verify
 from tiny_world import TinyWorld
@@ -281,7 +282,7 @@ class TestFaults:
         old, new = (path.read_bytes() for path in sorted(pool.parent.glob("good*.mp4"))[:2])
         (tmp_path / "a.mp4").write_bytes(old)
         (tmp_path / "m.csv").write_text("path,label\na.mp4,\n")
-        compute, done = pictures.compute_flow, []
+        compute, done = flow.compute_flow, []
 
         def replaced_the_first_time(*given: Any) -> Any:
             if not done:
@@ -290,9 +291,9 @@ class TestFaults:
                 (tmp_path / "b.mp4").replace(tmp_path / "a.mp4")
             return compute(*given)
 
-        monkeypatch.setattr(pictures, "compute_flow", replaced_the_first_time)
+        monkeypatch.setattr(flow, "compute_flow", replaced_the_first_time)
         assert counts(filled(recipe, tmp_path / "m.csv", tmp_path / "cache")) == (1, 0, 0)
-        monkeypatch.setattr(pictures, "compute_flow", compute)
+        monkeypatch.setattr(flow, "compute_flow", compute)
         assert counts(filled(recipe, tmp_path / "m.csv", tmp_path / "other")) == (1, 0, 0)
         assert entries(tmp_path / "cache") == entries(tmp_path / "other")
 
@@ -302,14 +303,14 @@ class TestFaults:
         good = next(path for path in pool.parent.glob("good*.mp4"))
         shutil.copy(good, tmp_path / "a.mp4")
         (tmp_path / "m.csv").write_text("path,label\na.mp4,\n")
-        compute = pictures.compute_flow
+        compute = flow.compute_flow
 
         def growing(*given: Any) -> Any:
             with (tmp_path / "a.mp4").open("ab") as file:
                 file.write(bytes(8))
             return compute(*given)
 
-        monkeypatch.setattr(pictures, "compute_flow", growing)
+        monkeypatch.setattr(flow, "compute_flow", growing)
         done = filled(recipe, tmp_path / "m.csv", tmp_path / "cache")
         assert [one.error.what for one in done.unreadable] == ["was changed while it was read"]
         assert entries(tmp_path / "cache") == {}

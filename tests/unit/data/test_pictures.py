@@ -10,7 +10,6 @@ from torch import Tensor
 from torch.nn.functional import max_pool2d
 
 from openmov.config.schema import FlowConfig, TVL1Config, VideoConfig
-from openmov.data import pictures
 from openmov.data.entries import FileEntries
 from openmov.data.pictures import FrameEmbedder, PictureSettings, ViewPictures
 from openmov.data.records import Record
@@ -18,6 +17,7 @@ from openmov.errors import DecodeError
 from openmov.media.decode import PLAIN, Decoder, PlainDecoder, decoder
 from openmov.media.encode import write_clip
 from openmov.media.sampling import Crop, View
+from openmov.modalities import flow as flow_module
 from openmov.store.cache import ArrayCache
 from tiny_media import RATE_FPS, GreyEmbedder, block_over_texture, small_pictures
 
@@ -77,8 +77,8 @@ def test_views_come_in_their_order(block: Path) -> None:
 
 def test_all_crops_of_a_moment_share_its_flow(block: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     computed = []
-    compute = pictures.compute_flow
-    monkeypatch.setattr(pictures, "compute_flow", lambda *given: computed.append(1) or compute(*given))
+    compute = flow_module.compute_flow
+    monkeypatch.setattr(flow_module, "compute_flow", lambda *given: computed.append(1) or compute(*given))
     views = [
         View(i, times, crop) for i, (times, crop) in enumerate((t, c) for t in (EARLY, LATE) for c in (WHOLE, LEFT))
     ]
@@ -225,5 +225,5 @@ def test_a_missing_file_is_a_decode_error(tmp_path: Path) -> None:
 
 
 def test_flow_that_was_not_planned_is_refused(block: Path) -> None:
-    with pytest.raises(ValueError, match="without pairs"):
+    with pytest.raises(KeyError, match="flow"):
         seen(block, [View(0, EARLY, WHOLE)], with_flow=False).flow()
