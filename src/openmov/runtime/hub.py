@@ -228,9 +228,10 @@ def fetch_files(listing: Listing, names: Sequence[str], revision: str | None = N
     files = [listing.files[name] for name in names]
     missing = [file for file in files if not _is_there(snapshot / file.name, file)]
     if missing:
-        _refuse_small_disk(listing.repository, home, missing)
+        here = sum(min(_size(_partial(home, file)), file.size_bytes) for file in missing)
         num_bytes = sum(file.size_bytes for file in missing)
-        with download_bar(listing.repository, num_bytes, shown=num_bytes >= _WORTH_A_BAR) as advance:
+        _refuse_small_disk(listing.repository, home, num_bytes - here)
+        with download_bar(listing.repository, num_bytes, here, shown=num_bytes >= _WORTH_A_BAR) as advance:
             for file in missing:
                 _fetch(listing, file, home, advance)
     if not _COMMIT.fullmatch(revision or "main"):
@@ -245,9 +246,12 @@ def _is_there(path: Path, file: RemoteFile) -> bool:
     return path.is_file() and path.stat().st_size == file.size_bytes
 
 
-def _refuse_small_disk(repository: str, home: Path, files: Sequence[RemoteFile]) -> None:
-    have = sum(path.stat().st_size for path in (_partial(home, file) for file in files) if path.is_file())
-    needed, free = sum(file.size_bytes for file in files) - have, free_bytes(home)
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.is_file() else 0
+
+
+def _refuse_small_disk(repository: str, home: Path, needed: int) -> None:
+    free = free_bytes(home)
     if needed > free:
         what = f"takes {needed / 1e6:.1f} MB, and {free / 1e6:.1f} MB are free in {constants.HF_HUB_CACHE}"
         raise StorageError(repository, what, "free some space, or set HF_HOME to a folder on another disk")
@@ -332,7 +336,8 @@ class _Incoming:
             partial.touch()
             with partial.open("rb") as stream:
                 while piece := stream.read(_PIECE_BYTES):
-                    self._add(piece)
+                    self._digest.update(piece)
+                    self.have += len(piece)
 
     def complete(self) -> bool:
         """Whether all of it is there, and is what the hub announced."""

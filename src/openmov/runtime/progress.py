@@ -60,10 +60,12 @@ def progress_bar(title: str, total: int, *, shown: bool = True) -> Iterator[Call
 
 
 @contextmanager
-def download_bar(title: str, total_bytes: int, *, shown: bool = True) -> Iterator[Callable[[int], None]]:
+def download_bar(
+    title: str, total_bytes: int, here_bytes: int = 0, *, shown: bool = True
+) -> Iterator[Callable[[int], None]]:
     """Yields a function that takes how many bytes have come since it was last called (fewer than none where they are
-    fetched again); shows size, speed and what is left, and in the end one line where stderr is no terminal. Nothing is
-    drawn with `shown` False."""
+    fetched again), `here_bytes` being there already; shows size, speed and what is left, and in the end one line where
+    stderr is no terminal. Nothing is drawn with `shown` False."""
     console = Console(stderr=True, quiet=not shown, highlight=False)
     columns = (TextColumn(title, markup=False), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     bar = Progress(
@@ -73,14 +75,16 @@ def download_bar(title: str, total_bytes: int, *, shown: bool = True) -> Iterato
         disable=not console.is_terminal,
         redirect_stdout=sys.stdout.isatty(),
     )
-    task = bar.add_task("", total=total_bytes)
+    task = bar.add_task("", total=total_bytes, completed=here_bytes)
     started = time.monotonic()
     with bar:
         yield lambda num_bytes: bar.advance(task, num_bytes)
     if not console.is_terminal:
         seconds = max(time.monotonic() - started, 1e-3)
-        speed = f"{total_bytes / 1e6 / seconds:.1f} MB/s"
-        console.print(f"{title}: {total_bytes / 1e6:.1f} MB fetched in {seconds:.1f} s ({speed})", soft_wrap=True)
+        fetched = total_bytes - here_bytes
+        speed = f"{fetched / 1e6 / seconds:.1f} MB/s"
+        rest = f", {here_bytes / 1e6:.1f} MB were here" if here_bytes else ""
+        console.print(f"{title}: {fetched / 1e6:.1f} MB fetched in {seconds:.1f} s ({speed}){rest}", soft_wrap=True)
 
 
 def warn(line: str) -> None:
