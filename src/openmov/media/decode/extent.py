@@ -35,6 +35,7 @@ _MOST_SURVEYED_BYTES = 512 << 20
 _SPOTS = 48
 _MOST_REORDERED = 16
 """Pictures by which a stamp of decoding may lie before that of showing, in H.264 and H.265."""
+_NO_COUNT = 1 << 30
 _STUCK_SECONDS = 5e-4
 _STUCK_SHARE = 0.1
 _REMEMBERED = 4096
@@ -199,7 +200,7 @@ def _by_header(source: Source, stream: Any) -> Extent:
 
 def _stated_end(source: Source, stream: Any) -> float | None:
     """By the stream's own length in the header, if it has one and it is more than a guess."""
-    if stream.duration is None or stream.duration <= 0 or _is_guess(source, stream):
+    if stream.duration is None or stream.duration <= 0 or _is_guess(source, stream) or _is_piped(source, stream):
         return None
     return source.start_seconds(stream) + float(stream.duration * stream.time_base)
 
@@ -212,8 +213,15 @@ def _is_guess(source: Source, stream: Any) -> bool:
     return bool(abs(seconds - 8 * source.container.size / rate) <= 0.01 * seconds)
 
 
+def _is_piped(source: Source, stream: Any) -> bool:
+    """Whether an AVI was written where nobody could go back and fill in the length: it says the largest number."""
+    return bool(source.format == "avi" and stream.frames >= _NO_COUNT)
+
+
 def _container_end(source: Source) -> float | None:
     container = source.container
+    if any(_is_piped(source, stream) for stream in _streams(source)):
+        return None
     if not container.duration or container.duration <= 0:
         return None
     return float(((container.start_time or 0) + container.duration) / av.time_base) - source.origin_seconds
@@ -224,7 +232,7 @@ def _counted_end(source: Source, stream: Any) -> float | None:
 
     In AVI the stream's own length is then FFmpeg's guess from the bytes there are, and no promise of the file.
     """
-    if source.format != "avi" or stream.type != "video" or not stream.duration:
+    if source.format != "avi" or stream.type != "video" or not stream.duration or _is_piped(source, stream):
         return None
     if stream.frames <= stream.duration + 1:
         return None
@@ -240,7 +248,7 @@ def _index_agrees(source: Source, stream: Any) -> bool:
     while last > 0 and entries[last].is_discard:  # cut away by an edit list
         last -= 1
     if last < 1:
-        return last == 0
+        return last == 0 and bool(stream.frames == 1)
     step = max(entries[last].timestamp - entries[last - 1].timestamp, 0)
     beyond = (stream.start_time or 0) + stream.duration - entries[last].timestamp - step
     clock = float(stream.time_base)

@@ -72,28 +72,35 @@ class Joiner:
     """One clock for the stamps of a file whose own clock may jump."""
 
     def __init__(self) -> None:
-        self.offset_seconds = 0.0
-        """What is added at present."""
         self.num_jumps = 0
         """How often another clock has begun."""
+        self._newest_offset = 0.0
+        self._offsets: dict[int, float] = {}
         self._next: dict[int, float] = {}
         self._latest = -float("inf")
 
-    def take(self, packet: Any) -> None:
-        """Takes note of a packet; to be called for all in the order of the file."""
+    def take(self, packet: Any) -> float:
+        """What is to be added to the stamps of a packet, in seconds; to be called for all in the order of the file.
+
+        Where one stream has jumped, others may still give packets of the recording before: each goes over by itself.
+        """
         stamp = packet.dts if packet.dts is not None else packet.pts
-        if stamp is None:
-            return
         stream, clock = packet.stream_index, packet.time_base
-        time, expected = float(stamp * clock) + self.offset_seconds, self._next.get(stream)
-        back = _BACK_SECONDS if packet.dts is not None else _BACK_UNORDERED_SECONDS
-        if expected is not None and not (expected - back <= time <= self._latest + _AHEAD_SECONDS):
-            self.offset_seconds += expected - time
-            self.num_jumps += 1
-            time = expected
+        offset, expected = self._offsets.get(stream, self._newest_offset), self._next.get(stream)
+        if stamp is None:
+            return offset
+        seconds = float(stamp * clock)
+        if expected is not None:
+            offset = min(offset, self._newest_offset, key=lambda one: abs(seconds + one - expected))
+            back = _BACK_SECONDS if packet.dts is not None else _BACK_UNORDERED_SECONDS
+            if not (expected - back <= seconds + offset <= self._latest + _AHEAD_SECONDS):
+                offset = self._newest_offset = expected - seconds
+                self.num_jumps += 1
+        self._offsets[stream] = offset
         if packet.dts is not None:  # times of showing run to and fro: the first packets of Matroska have no others
-            self._next[stream] = time + float((packet.duration or 0) * clock)
+            self._next[stream] = seconds + offset + float((packet.duration or 0) * clock)
             self._latest = max(self._latest, self._next[stream])
+        return offset
 
 
 class Source:
@@ -258,8 +265,7 @@ def _best(streams: Any, by_rule: Any) -> Any:
 
 def _restamp(packet: Any, joiner: Joiner) -> None:
     """Puts a packet on the one clock, as far as it carries a time at all."""
-    joiner.take(packet)
-    moved = round(joiner.offset_seconds / packet.time_base)
+    moved = round(joiner.take(packet) / packet.time_base)
     if packet.dts is not None:
         packet.dts += moved
     if packet.pts is not None:

@@ -44,6 +44,7 @@ from openmov.media.decode import (
 )
 from openmov.media.decode.picture import approximated_matrix
 from openmov.media.decode.reader import VideoReader
+from openmov.media.decode.source import Joiner
 
 Any_ = Callable[..., Any]
 SLOW_REFRESH = {"preset": "medium", "x264-params": "intra-refresh=1:keyint=25:bframes=0"}
@@ -275,6 +276,32 @@ def test_recordings_joined_one_behind_the_other_are_one(tmp_path: Path, name: st
     assert late is not None
     assert 0.3 < np.sqrt(np.mean(late.samples**2)) < 0.4
     assert check_media(path).faults == ()
+
+
+def test_an_avi_written_to_a_pipe(tmp_path: Path) -> None:
+    path = write_media(tmp_path / "a.avi", Video(textured(50), "mpeg4", gop=12), Sound(tone(2), codec="libmp3lame"))
+    data = bytearray(path.read_bytes())
+    for at in (data.index(b"strh") + 40, data.rindex(b"strh") + 40):
+        data[at : at + 4] = (1 << 30).to_bytes(4, "little")
+    data[4:8] = b"\xff" * 4
+    path.write_bytes(data[: data.rindex(b"idx1")])
+    assert video_of(path).end_seconds == pytest.approx(2.0, abs=0.1)
+    assert check_media(path).faults == ()
+
+
+def test_streams_go_over_to_another_clock_one_after_the_other() -> None:
+    class Packet:
+        def __init__(self, stream: int, dts: float) -> None:
+            self.stream_index, self.dts, self.pts, self.duration, self.time_base = stream, dts, dts, 1, 0.1
+
+    joiner = Joiner()
+    first = [Packet(stream, dts) for dts in range(40) for stream in (0, 1)]
+    assert {joiner.take(packet) for packet in first} == {0.0}
+    assert joiner.take(Packet(0, 0)) == pytest.approx(4.0)
+    assert joiner.take(Packet(1, 40)) == 0.0  # what was left of the first recording
+    assert joiner.take(Packet(1, 0)) == pytest.approx(4.0)
+    assert joiner.take(Packet(0, 1)) == pytest.approx(4.0)
+    assert joiner.num_jumps == 1
 
 
 def test_of_joined_mp4_files_the_first_is_seen_and_that_is_said(tmp_path: Path) -> None:
