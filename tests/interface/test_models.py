@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,9 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from hub.client import point
+from hub.repositories import Repositories
+from hub.server import Hub, serving
 from openmov.api import models
 from openmov.cli import run
 from openmov.model.backbones import folder as folder_module
@@ -164,3 +168,39 @@ class TestCheck:
     def test_a_file_is_not_a_folder(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
         shutil.copy(folder / "config.json", folder / "a.txt")
         self.fails(folder / "a.txt", "a.txt: is no", capsys)
+
+
+class TestBesideTheDouble:
+    """The layouts that people publish, served on loopback, with tiny random weights."""
+
+    @pytest.fixture
+    def served(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
+        monkeypatch.setenv("OPENMOV_CACHE", str(tmp_path / "cache"))
+        with serving(Repositories(tmp_path / "hub")) as hub:
+            point(monkeypatch, hub, tmp_path / "home")
+            yield hub
+
+    @pytest.mark.parametrize(
+        ("name", "converts", "holds"),
+        [
+            ("openai/clip-vit-base-patch16", False, "CLIP"),  # the bot's pull request has safetensors
+            ("openai/clip-vit-base-patch32", True, "CLIP"),  # a .bin and nothing else
+            ("laion/clap-htsat-unfused", True, "sound and words"),  # a .bin that stores integers too
+        ],
+    )
+    def test_fetched_ahead_a_model_loads(
+        self, served: Hub, name: str, converts: bool, holds: str, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert run(["models", "check", name]) == 2
+        assert f"openmov models fetch {name}" in capsys.readouterr().err
+        assert run(["models", "fetch", name]) == 0
+        assert ("converting pytorch_model.bin" in capsys.readouterr().err) == converts
+        asked = len(served.asked)
+        assert run(["models", "check", name, "--json"]) == 0
+        found = told(capsys)
+        assert (found["loads"], found["family"]) == (True, holds)
+        assert served.repositories[name].commit("main") in found["revision"]
+        assert found["licence"] in ("mit", "apache-2.0")
+        assert len(served.asked) == asked  # from the cache alone
+        assert run(["models", "--json"]) == 0
+        assert {one["name"]: one["cached"] for one in told(capsys)["models"]}[name] is True
