@@ -234,3 +234,25 @@ class TestBadLuck:
         (line,) = capsys.readouterr().err.splitlines()
         assert backbone in line
         assert words in line
+
+
+class TestTowers:
+    """Models that answer from pictures and sound, or from whole clips, as they are published."""
+
+    def test_the_commands_of_the_readme(self, hub: Hub, place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        heard, told = answer(command("predict holiday.mp4 .*--sound"), capsys)
+        assert heard["weights"] == {"video": 0.75, "audio": 0.25}
+        assert "laion/clap-htsat-unfused: converting pytorch_model.bin" in told
+        seen, _ = answer(command("predict holiday.mp4 .*--backbone microsoft"), capsys)
+        assert seen["backbone"]["name"] == "microsoft/xclip-base-patch16-zero-shot"
+        assert seen["backbone"]["licence"] == "mit"
+
+    @pytest.mark.parametrize("name", ["laion/clap-htsat-fused", "facebook/pe-av-small"])
+    def test_other_sound_towers(self, hub: Hub, place: Path, name: str, capsys: pytest.CaptureFixture[str]) -> None:
+        found, _ = answer([*command("predict holiday.mp4 .*--sound")[:-1], name], capsys)
+        assert set(found["by_modality"]) == {"video", "audio"}
+
+    def test_video_sound_and_both(self, hub: Hub, place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        asked = ["predict", "holiday.mp4", "--labels", "labels.txt", "--backbone", "facebook/pe-av-small-16-frame"]
+        found, _ = answer(asked, capsys)
+        assert set(found["weights"]) == {"video", "audio", "both"}
