@@ -90,12 +90,12 @@ def test_names_in_many_languages(tmp_path: Path) -> None:
 
 @torch.no_grad()
 def test_half_precision_and_the_prefix_of_a_custom_text_tower(tmp_path: Path) -> None:
-    backbone = load(make_tiny_open_clip_folder(tmp_path))
-    state = load_file(tmp_path / "open_clip_model.safetensors")
+    whole = load(make_tiny_open_clip_folder(tmp_path)).embed_text(["moon"])
+    state = {key: x.clone() for key, x in load_file(tmp_path / "open_clip_model.safetensors").items()}
     renamed = {key if key.startswith(("visual.", "logit")) else f"text.{key}": x.half() for key, x in state.items()}
     save_file({**renamed, "text.attn_mask": torch.zeros(2, 2)}, tmp_path / "open_clip_model.safetensors")
     half = load(tmp_path)
-    torch.testing.assert_close(half.embed_text(["moon"]), backbone.embed_text(["moon"]), atol=1e-2, rtol=1e-2)
+    torch.testing.assert_close(half.embed_text(["moon"]), whole, atol=1e-2, rtol=1e-2)
     assert half.embed_text(["moon"]).dtype is torch.float32
 
 

@@ -274,9 +274,13 @@ def test_a_model_answers_as_from_safetensors(tmp_path: Path, num_shards: int) ->
     plain = load_backbone(BackboneConfig(name=str(make_tiny_clip_folder(tmp_path / "a"))))
     folder = as_pickle(make_tiny_clip_folder(tmp_path / "b"), num_shards=num_shards)
     pickled = load_backbone(BackboneConfig(name=str(folder)))
+    mine, theirs = pickled.image_encoder(), plain.image_encoder()
+    weights = theirs.state_dict()
+    assert all(torch.equal(tensor, weights[name]) for name, tensor in mine.state_dict().items())
+    # Where a mapped tensor begins in its file decides the last bit of a product.
     pictures = torch.rand(2, 3, 32, 32)
-    assert torch.equal(pickled.image_encoder()(pictures), plain.image_encoder()(pictures))
-    assert torch.equal(pickled.embed_text(["a photo"]), plain.embed_text(["a photo"]))
+    torch.testing.assert_close(mine(pictures), theirs(pictures), atol=1e-6, rtol=1e-6)
+    torch.testing.assert_close(pickled.embed_text(["a photo"]), plain.embed_text(["a photo"]), atol=1e-6, rtol=1e-6)
     with pytest.raises(BackboneError, match="--safetensors-only forbids"):
         load_backbone(BackboneConfig(name=str(folder), safetensors_only=True))
 
