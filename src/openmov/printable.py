@@ -8,12 +8,16 @@ Control characters, marks that turn the direction of writing, invisible characte
 """
 
 import json
+import re
 import unicodedata
 from typing import Any
 
 _JOINERS = frozenset("\u200c\u200d")  # what holds emoji together, and letters of Persian and Hindi apart
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 """Unicode categories: control, format, surrogate, line and paragraph separators."""
+
+_SECRET = re.compile(r"(?<=://)[^/\s@'\"]+@")
+_QUERY = re.compile(r"(\w://[^\s?'\"]*)\?[^\s'\",;)]+")
 
 
 def is_hidden(character: str) -> bool:
@@ -24,9 +28,12 @@ def is_hidden(character: str) -> bool:
 def printable(text: object) -> str:
     """One line in which everything is shown and nothing is obeyed; line breaks become `\\n`.
 
-    A byte of a file's name that is no UTF-8 is shown as that byte (`\\xff`).
+    Names and passwords in web addresses, and what follows their `?` (signatures), are left out. A byte of a file's name
+    that is no UTF-8 is shown as that byte (`\\xff`).
     """
     line = str(text)
+    if "://" in line:
+        line = _SECRET.sub("", _QUERY.sub(r"\1?...", line))
     if line.isprintable():  # true of almost every text, and checked in C
         return line
     return "".join(_escaped(one) if is_hidden(one) else one for one in line)

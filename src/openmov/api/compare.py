@@ -11,6 +11,7 @@ from statistics import fmean
 from typing import Any
 
 from openmov.api.evaluate import RESULTS_FILE, answer_path
+from openmov.documents import read_json
 from openmov.errors import RunFolderError
 from openmov.evaluation.comparison import write_comparison
 from openmov.evaluation.content import ComparedRun, ComparisonContent, Difference, LearningCurve, MethodRow
@@ -51,7 +52,7 @@ def _names(runs: Sequence[Path]) -> list[str]:
 
 def _compared(folder: RunFolder, name: str) -> ComparedRun:
     try:
-        recipe = json.loads(folder.recipe.read_text(encoding="utf-8"))
+        recipe = read_json(folder.recipe)
         settings = (*_flat(recipe), *_source(folder))
         return ComparedRun(name, _rows(folder), settings, learning=_learning(folder))
     except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError) as error:
@@ -86,7 +87,7 @@ def _answers(folder: RunFolder, run: ComparedRun, role: Role) -> Evaluation | No
     if not path.is_file():
         return None
     try:
-        fields = json.loads(path.read_text(encoding="utf-8"))
+        fields = read_json(path)
     except ValueError as error:
         raise RunFolderError(path, f"is damaged ({type(error).__name__})", "evaluate anew") from error
     return Evaluation.from_json(fields, path)
@@ -96,7 +97,7 @@ def _rows(folder: RunFolder) -> tuple[MethodRow, ...]:
     """Base and novel accuracy as `openmov evaluate` left them; else the best validation accuracy alone."""
     path = folder.results / RESULTS_FILE
     if path.is_file():
-        measured = json.loads(path.read_text(encoding="utf-8"))
+        measured = read_json(path)
         return tuple(
             MethodRow(row["method"], proportion(*row["base"]), proportion(*row["novel"]), row["kind"], row["note"])
             for row in measured["rows"]

@@ -190,7 +190,7 @@ def parse_views(text: str | None) -> tuple[int, int] | None:
     if text is None:
         return None
     clips, _, crops = text.partition("x")
-    if not (clips.isascii() and clips.isdecimal() and int(clips) > 0 and crops in ("1", "3")):
+    if not (clips.isascii() and clips.isdecimal() and len(clips) <= 4 and int(clips) > 0 and crops in ("1", "3")):
         raise RecipeError("--views", f"{text!r} is no clips x crops", "write 1x1, 4x1 or 4x3")
     return int(clips), int(crops)
 

@@ -3,7 +3,6 @@
 Everything is checked against what the checkpoint says of itself, so that weights never meet another backbone.
 """
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,6 +14,7 @@ from openmov.api.wiring import Wiring, wire
 from openmov.config.faults import describe
 from openmov.config.load import change_recipe
 from openmov.config.schema import PredictionConfig, Recipe
+from openmov.documents import read_json
 from openmov.errors import CheckpointError, RunFolderError
 from openmov.methods import METHODS
 from openmov.model import TrainedModel
@@ -121,7 +121,7 @@ def load_calibration(run: Path) -> NovelPath | None:
     if not path.is_file():
         return None
     try:
-        chosen = PredictionConfig.model_validate(json.loads(path.read_text(encoding="utf-8"))["chosen"])
+        chosen = PredictionConfig.model_validate(read_json(path)["chosen"])
         return NovelPath(chosen.beta, float(chosen.tau_x), float(chosen.tau_v))  # type: ignore[arg-type]  # null is one
     except (ValueError, KeyError, TypeError) as error:
         mend = "delete it, and calibrate anew with openmov train --resume --calibrate"
@@ -134,7 +134,7 @@ def load_thresholds(run: Path) -> Thresholds:
     if not path.is_file():
         return Thresholds()
     try:
-        found = json.loads(path.read_text(encoding="utf-8")).get("unknown")
+        found = read_json(path).get("unknown")
         return Thresholds() if found is None else Thresholds(float(found["base"]), float(found["novel"]), True)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         mend = "delete it, and calibrate anew with openmov train --resume --calibrate"

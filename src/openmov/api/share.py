@@ -3,7 +3,6 @@
 run folder --best checkpoint--> model.safetensors; recipe, calibration --> config.json; what is known --> README.md
 """
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from openmov.api.predictor import Predictor
 from openmov.api.runs import load_calibration, load_run, load_thresholds
 from openmov.api.shared_model import CARD_FILE, CONFIG_FILE, WEIGHTS_FILE, SharedConfig, config_text
 from openmov.api.training_data import DATA_FILE
+from openmov.documents import read_json
 from openmov.errors import RunFolderError, StorageError
 from openmov.runtime.atomic import atomic_folder
 from openmov.runtime.checkpoint import load_checkpoint, save_tensors
@@ -93,7 +93,7 @@ def _json(path: Path) -> Mapping[str, Any]:
     if not path.is_file():
         return {}
     try:
-        facts = json.loads(path.read_text(encoding="utf-8"))
+        facts = read_json(path)
     except ValueError as error:
         raise RunFolderError(path, f"is damaged ({type(error).__name__})", "restore it, or delete it") from error
     return facts if isinstance(facts, dict) else {}

@@ -29,6 +29,7 @@ from openmov.prediction.unknown import NONE_OF_THESE, BackgroundTest
 from openmov.text.vocabulary import Vocabulary
 from openmov.types import OURS, ClassEmbeddings, Modality
 
+_SHORTEST_HOP_SECONDS = 0.001
 DEFAULT_WINDOW_SECONDS = 4.0
 
 
@@ -50,6 +51,9 @@ class TimelineSettings:
             raise RecipeError("--window", f"{self.window_seconds:g} s is no length", "take some seconds, such as 4")
         if not 0 < self.hop < math.inf:
             raise RecipeError("--hop", f"{self.hop:g} s is no length", "take half the window, or leave it out")
+        if self.hop < _SHORTEST_HOP_SECONDS:
+            what = f"{self.hop:g} s is less than {_SHORTEST_HOP_SECONDS:g} s, in which no picture follows another"
+            raise RecipeError("--hop", what, "take half the window, or leave it out")
         if self.hop > self.window_seconds:
             what = f"{self.hop:g} s is more than the window of {self.window_seconds:g} s: what lies between is not seen"
             raise RecipeError("--hop", what, "take a longer window (it costs no more), or a shorter hop")

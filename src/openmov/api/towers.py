@@ -18,6 +18,7 @@ from openmov.api.class_names import ClassNames
 from openmov.api.wiring import ENCODER_CHUNK, Wiring
 from openmov.data.records import Record
 from openmov.data.source import Unreadable, evaluation_batches
+from openmov.documents import read_json
 from openmov.errors import CheckpointError, ManifestError, RecipeError
 from openmov.media.decode import Decoder
 from openmov.model.backbones.base import AdaptingClipEncoder, ClipBackbone, HearingBackbone
@@ -186,7 +187,7 @@ def write_weights(path: Path, found: TowerCalibration, wiring: Wiring) -> dict[s
 def read_weights(path: Path, wiring: Wiring) -> NovelPath:
     """beta and both temperatures. Raises CheckpointError for another file, or one that other towers were given."""
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = read_json(path)
         chosen = NovelPath(float(data["beta"]), float(data["tau_x"]), float(data["tau_v"]))
         known = data["kind"] == _KIND and 0 <= chosen.beta <= 1 and chosen.tau_x > 0 and chosen.tau_v > 0
     except OSError as error:

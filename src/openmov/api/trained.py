@@ -12,12 +12,32 @@ from torch import Tensor
 from openmov.api.runs import load_calibration, load_run, load_thresholds
 from openmov.api.shared_model import CARD_FILE, CONFIG_FILE, WEIGHTS_FILE, SharedModel, is_shared, open_shared
 from openmov.api.wiring import Wiring, wire
-from openmov.errors import CheckpointError
+from openmov.errors import CheckpointError, RunFolderError
 from openmov.model.trained import TrainedModel
 from openmov.prediction.base_novel import NovelPath
 from openmov.prediction.unknown import Thresholds
 from openmov.runtime.checkpoint import load_checkpoint
 from openmov.runtime.hub import fetch_model, is_hub_name, raised_as
+
+_USUAL_FOLDERS = frozenset(
+    (
+        *(
+            "run",
+            "runs",
+            "out",
+            "output",
+            "outputs",
+            "result",
+            "results",
+            "model",
+            "models",
+            "checkpoint",
+            "checkpoints",
+        ),
+        *("experiment", "experiments", "exp", "exps", "log", "logs", "work", "tmp", "data", "demo", "home"),
+    )
+)
+"""What people call the folder above their runs; nobody of that name publishes models here."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +78,7 @@ def open_trained(
     """
     folder = Path(where)
     if not folder.exists() and is_hub_name(str(where)):
+        _refuse_slip(str(where))
         with raised_as(CheckpointError):
             folder = fetch_model(str(where), [CONFIG_FILE, CARD_FILE])
             if not is_shared(folder):
@@ -66,6 +87,17 @@ def open_trained(
     if is_shared(folder):
         return _of_shared(open_shared(folder).with_backbone(backbone, revision, safetensors_only=safetensors_only))
     return _of_run(folder, backbone, revision, safetensors_only)
+
+
+def _refuse_slip(text: str) -> None:
+    """`runs/mine` reads like a name of the hub, and is a folder that is not there: nothing is asked of the hub.
+
+    Raises RunFolderError.
+    """
+    owner = text.partition("/")[0]
+    if Path(owner).is_dir() or owner.lower() in _USUAL_FOLDERS:
+        mend = "give the folder that was the --out of openmov train"
+        raise RunFolderError(text, f"is not a folder here, and {owner} is no owner of models on the hub", mend)
 
 
 def _of_run(path: Path, backbone: str | None, revision: str | None, safetensors_only: bool) -> Trained:

@@ -14,8 +14,8 @@ app = App(
 )
 """`openmov`; the verbs add themselves."""
 
-AtLeastOne = Annotated[int, Parameter(validator=Number(gte=1))]
-NotNegative = Annotated[int, Parameter(validator=Number(gte=0))]
+AtLeastOne = Annotated[int, Parameter(validator=Number(gte=1, lte=1_000_000))]
+NotNegative = Annotated[int, Parameter(validator=Number(gte=0, lt=2**63))]
 Flag = Annotated[bool, Parameter(negative="", show_default=False)]
 Json = Annotated[bool, Parameter(name="--json", negative="", show_default=False, help="Print the result as JSON.")]
 Set = Annotated[
@@ -49,9 +49,10 @@ SafetensorsOnly = Annotated[
     ),
 ]
 LimitSeconds = Annotated[
-    int, Parameter(validator=Number(gte=0), help="Seconds after which a video is given up; 0 for no limit.")
+    int,
+    Parameter(validator=Number(gte=0, lte=10_000_000), help="Seconds after which a video is given up; 0 for no limit."),
 ]
-Workers = Annotated[int, Parameter(validator=Number(gte=1), help="How many videos are read at a time.")]
+Workers = Annotated[int, Parameter(validator=Number(gte=1, lte=1024), help="How many videos are read at a time.")]
 FlowMethod = Annotated[
     Literal["tvl1", "dis"] | None,
     Parameter(help="Optical flow: tvl1, or OpenCV's fast dis for a preview. [default: the recipe's]"),

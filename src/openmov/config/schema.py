@@ -10,7 +10,14 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveFloat
 
 from openmov.methods import FUSIONS, METHODS, known_modality, modality_names
 
-PositiveInt = Annotated[int, Field(strict=True, gt=0)]
+PositiveInt = Annotated[int, Field(strict=True, gt=0, le=1_000_000)]
+"""No count here is larger in earnest; a slip or a stranger's recipe is refused before memory is asked for."""
+Few = Annotated[int, Field(strict=True, gt=0, le=1000)]
+"""Layers, frames and the like."""
+Pixels = Annotated[int, Field(strict=True, gt=0, le=4096)]
+Seed = Annotated[int, Field(ge=0, lt=2**63)]
+_MOST_PIXELS = 1 << 28
+"""Of all views of a video at test: 3 GB of numbers."""
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Method = Annotated[str, AfterValidator(METHODS.known), Field(json_schema_extra={"enum": list(METHODS)})]
 Fusion = Annotated[str, AfterValidator(FUSIONS.known), Field(json_schema_extra={"enum": list(FUSIONS)})]
@@ -53,16 +60,16 @@ class BackboneConfig(_Section):
 
 
 class VideoConfig(_Section):
-    num_frames: PositiveInt = 16
+    num_frames: Few = 16
     """Frames of a view (paper: 16)."""
-    stride_seconds: PositiveFloat = 0.16
+    stride_seconds: Annotated[float, Field(gt=0, le=100_000)] = 0.16
     """Time between sampled frames (paper: stride 4; here at 25 frames a second)."""
     sampling: Literal["stride", "whole"] = "stride"
     """Which frames a view has: `num_frames` of them `stride_seconds` apart (stride), or spread over the whole video, as
     X-CLIP and VideoPrism look (whole)."""
-    short_side: PositiveInt = 256
+    short_side: Pixels = 256
     """Short side of the resized frame at test time; crops of `crop_size` are taken from it (ViViT: 256 for 224)."""
-    crop_size: PositiveInt = 224
+    crop_size: Pixels = 224
     """Side in pixels of the network's input."""
     crop_area: tuple[Fraction, Fraction] = (0.08, 1.0)
     """Range of the random resized crop's share of the frame (training)."""
@@ -79,17 +86,17 @@ class TVL1Config(_Section):
     """Weight of the data term."""
     theta: PositiveFloat = 0.3
     """Coupling of the two terms."""
-    num_scales: PositiveInt = 5
+    num_scales: Few = 5
     """Pyramid levels."""
     scale_step: Annotated[float, Field(gt=0, lt=1)] = 0.8
     """Size of a level relative to the next finer one."""
-    num_warps: PositiveInt = 5
+    num_warps: Few = 5
     """Warps of the second frame a level."""
     epsilon: PositiveFloat = 0.01
     """Mean change in pixels below which inner iterations stop."""
-    inner_iterations: PositiveInt = 30
+    inner_iterations: Few = 30
     """At most so many between two medians."""
-    outer_iterations: PositiveInt = 10
+    outer_iterations: Few = 10
     """Medians a warp."""
     median_size: Literal[1, 3, 5] = 5
     """Side of the median filter; 1 for none."""
@@ -98,7 +105,7 @@ class TVL1Config(_Section):
 class FlowConfig(_Section):
     max_displacement_px: PositiveFloat = 20.0
     """Displacements are clamped to this at the working size (paper: 20)."""
-    short_side: Annotated[int, Field(strict=True, ge=16)] = 256
+    short_side: Annotated[int, Field(strict=True, ge=16, le=4096)] = 256
     """Working size: the short side in pixels at which flow is computed."""
     min_gap_seconds: PositiveFloat = 0.02
     """A frame's successor is at least so much later."""
@@ -116,13 +123,13 @@ class FlowConfig(_Section):
 class AudioConfig(_Section):
     rate_hz: PositiveInt = 16_000
     """Sound is resampled to this."""
-    window_seconds: PositiveFloat = 0.025
+    window_seconds: Annotated[float, Field(gt=0, le=60)] = 0.025
     """Length of the Hamming window."""
-    hop_seconds: PositiveFloat = 0.010
+    hop_seconds: Annotated[float, Field(ge=1e-4, le=60)] = 0.010
     """Between two columns."""
-    mel_bins: PositiveInt = 128
+    mel_bins: Annotated[int, Field(strict=True, gt=0, le=4096)] = 128
     """Rows of the spectrogram."""
-    total_columns: PositiveInt = 1000
+    total_columns: Annotated[int, Field(strict=True, gt=0, le=100_000)] = 1000
     """Columns of the whole spectrogram, padded with zeros after normalisation (paper: 10 s)."""
     crop_columns: PositiveInt = 800
     """Columns the network sees (paper: 8 s)."""
@@ -135,11 +142,11 @@ class AudioConfig(_Section):
 class ViewsConfig(_Section):
     train_seeds: PositiveInt = 8
     """Seeded views a video (K); epoch e looks at seed e modulo this, so that stored flow and features serve again."""
-    first_seed: Annotated[int, Field(ge=0)] = 0
+    first_seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     """Seed of the first of them; another gives other times and crops, and asks for other stored flow and features."""
     features: Literal["fp32", "bf16"] = "fp32"
     """Precision of stored frozen embeddings; bf16 takes half the disk and moves a loss by less than 1 %."""
-    num_clips: PositiveInt = 4
+    num_clips: Few = 4
     """Views in time at test."""
     num_crops: Literal[1, 3] = 3
     """Spatial crops at test; sound takes num_clips x num_crops windows in time."""
@@ -154,17 +161,17 @@ class ModelConfig(_Section):
     them, and leave the rest."""
     fusion: Fusion = "asymmetric"
     """Flow and sound attend to the frozen video (asymmetric, the paper's), or to the trained one."""
-    temporal_layers: PositiveInt = 2
+    temporal_layers: Few = 2
     """L of equations 2-3."""
-    num_heads: PositiveInt | None = None
+    num_heads: Few | None = None
     """Of temporal and fusion layers; None takes the backbone's (8 for 512, 12 for 768)."""
-    mlp_ratio: PositiveFloat = 4.0
+    mlp_ratio: Annotated[float, Field(gt=0, le=64)] = 4.0
     """Hidden width of every MLP, relative to `dim`."""
     positions: Literal["none", "learned"] = "none"
     """Temporal position embeddings (the paper has none)."""
     audio_head: Literal["residual", "literal"] = "residual"
     """a + MLP(LN(a)), or the paper's MLP(a)."""
-    trainable_layers: PositiveInt | Literal["all"] = "all"
+    trainable_layers: Few | Literal["all"] = "all"
     """Last n layers of the encoders that train (table 6): flow's and sound's; with finetune_video and the methods that
     train CLIP's own encoder, the video's. xclip and the methods from scratch train whole, and refuse a number."""
     patch_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
@@ -186,21 +193,21 @@ class ModelConfig(_Section):
 class BaselinesConfig(_Section):
     prompts: str | None = None
     """Template set, or file, of methods that train their own text side; None takes the vocabulary's."""
-    context_tokens: PositiveInt = 16
+    context_tokens: Few = 16
     """coop: learned words before the class name."""
     context_init: str | None = None
     """coop: words that the context starts as, such as "a photo of a"; their number replaces context_tokens."""
     adapter_ratio: Fraction = 0.2
     """clip_adapter: share of the adapter in the feature, the rest being CLIP's."""
-    temporal_layers: PositiveInt = 6
+    temporal_layers: Few = 6
     """actionclip: layers of the transformer over frames."""
-    integration_layers: PositiveInt = 1
+    integration_layers: Few = 1
     """xclip: layers of the multi-frame integration transformer."""
-    prompt_layers: PositiveInt = 2
+    prompt_layers: Few = 2
     """xclip: layers that adapt class names to the video."""
     prompt_alpha: PositiveFloat = 0.1
     """xclip: how much of that adaptation is added before training."""
-    scratch_width: PositiveInt = 64
+    scratch_width: Few = 64
     """resnet50_audio, slowfast_audio: channels of the first stage (64 is the published one)."""
 
 
@@ -240,7 +247,7 @@ class TrainingConfig(_Section):
     """Encoders keep less for the gradient and compute it again: a fraction of the memory, a third more work."""
     compile: bool = False
     """torch.compile for the encoders; on a CPU it gains little and costs minutes."""
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Seed = 0
     """Of new weights, order of clips and views."""
     keep_epochs: bool = False
     """Keep the trained weights of every epoch, for accuracy over epochs measured afterwards."""
@@ -293,6 +300,10 @@ class Recipe(_Section):
         single = single_modality(self.model.method)
         if single is not None and modalities != (single,):
             raise ValueError(f"model.modalities of the method {self.model.method} is ({single},)")
+        views, frames = self.views.num_clips * self.views.num_crops, self.video.num_frames
+        if views * frames * self.video.crop_size**2 > _MOST_PIXELS:
+            size = self.video.crop_size
+            raise ValueError(f"{views} views of {frames} frames of {size}x{size} pixels are more than fit into memory")
         low, high = self.video.crop_area
         if not 0 < low <= high:
             raise ValueError(f"video.crop_area is ({low}, {high}), not (smallest, largest)")

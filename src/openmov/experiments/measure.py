@@ -29,6 +29,7 @@ from openmov.api.test_clips import Preparing, TestClips, prepare_clips, require_
 from openmov.api.training_data import load_base
 from openmov.config.load import change_recipe
 from openmov.data.source import Unreadable, evaluation_batches
+from openmov.documents import read_json
 from openmov.errors import RecipeError, RunFolderError
 from openmov.evaluation.result import Evaluation
 from openmov.experiments.context import StudyContext
@@ -210,7 +211,7 @@ class Measurer:
 def read_measurement(path: Path) -> dict[str, Evaluation]:
     """Evaluations by protocol. Raises RunFolderError for a damaged file."""
     try:
-        fields = json.loads(path.read_text(encoding="utf-8"))
+        fields = read_json(path)
         return {protocol: Evaluation.from_json(one, path) for protocol, one in fields.items()}
     except (OSError, ValueError, AttributeError) as error:
         what = f"is damaged ({type(error).__name__})"

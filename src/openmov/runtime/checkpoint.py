@@ -25,6 +25,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load, load_file, save, save_file
 from torch import Tensor
 
+from openmov.documents import DocumentError, parse_json, read_document
 from openmov.errors import CheckpointError
 from openmov.runtime.atomic import atomic_file, write_text
 
@@ -224,10 +225,12 @@ def _with_own_storage(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 def _read_document(folder: Path) -> _Document:
     path = folder / HEADER_NAME
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_document(path).decode("utf-8")
     except (FileNotFoundError, NotADirectoryError) as error:
         mend = "give the folder of a checkpoint, such as checkpoints/best of a run"
         raise CheckpointError(folder, f"holds no checkpoint ({HEADER_NAME} is missing)", mend) from error
+    except DocumentError as error:
+        raise CheckpointError(path, error.what, "give another checkpoint") from error
     except (OSError, UnicodeDecodeError) as error:
         raise CheckpointError(path, f"cannot be read ({type(error).__name__})", "give another checkpoint") from error
     _refuse_other_version(path, text)
@@ -244,8 +247,8 @@ def _read_document(folder: Path) -> _Document:
 
 def _refuse_other_version(path: Path, text: str) -> None:
     try:
-        version = json.loads(text)["format_version"]
-    except (json.JSONDecodeError, KeyError, TypeError) as error:
+        version = parse_json(text)["format_version"]
+    except (DocumentError, KeyError, TypeError) as error:
         raise CheckpointError(path, "is no header of a checkpoint", "give another checkpoint") from error
     if version != FORMAT_VERSION:
         mend = "use the release of openmov that wrote it, or train anew"
@@ -255,7 +258,17 @@ def _refuse_other_version(path: Path, text: str) -> None:
 def _read_tensors(folder: Path, document: _Document, part: Part) -> dict[str, Tensor]:
     if part not in document.files:
         raise CheckpointError(folder, "cannot be resumed from: it holds trained weights only", "give checkpoints/last")
-    return load_tensors(folder / document.files[part])
+    path = folder / document.files[part]
+    return finite(load_tensors(path), path) if part == "weights" else load_tensors(path)
+
+
+def finite(tensors: dict[str, Tensor], path: Path) -> dict[str, Tensor]:
+    """The tensors as they are. Raises CheckpointError where one holds NaN or infinity: no answer comes of it."""
+    for name, tensor in tensors.items():
+        if not torch.isfinite(tensor).all():
+            what = f"holds weights that are not finite numbers (NaN or infinite, first in {name})"
+            raise CheckpointError(path, what, "train anew with a smaller learning rate, or give another checkpoint")
+    return tensors
 
 
 def load_tensors(path: Path) -> dict[str, Tensor]:

@@ -20,6 +20,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from openmov.documents import read_json
 from openmov.errors import RunFolderError
 from openmov.runtime.atomic import storage_error, storage_errors, write_text
 
@@ -75,7 +76,7 @@ class RunFolder:
     def open(cls, path: Path, fingerprint: str | None = None) -> "RunFolder":
         """Opens the folder of a run; with a fingerprint, only if it is that run's. Raises RunFolderError."""
         try:
-            about = json.loads((path / _RUN).read_text(encoding="utf-8"))
+            about = read_json(path / _RUN)
             folder = cls(path, *(str(about[key]) for key in ("fingerprint", "name", "created")))
         except (FileNotFoundError, NotADirectoryError) as error:
             mend = "give the folder that was the --out of openmov train"

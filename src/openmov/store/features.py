@@ -27,6 +27,7 @@ import torch
 from jaxtyping import Float, Float32, UInt16, UInt32
 from torch import Tensor
 
+from openmov.documents import parse_json, read_json
 from openmov.errors import FeaturesError
 from openmov.runtime.atomic import atomic_folder, refuse_foreign_folder, storage_errors
 from openmov.store.cache import content_hash
@@ -173,7 +174,7 @@ def open_features(folder: Path, asked: FeatureFacts) -> StoredFeatures:
         content = (folder / VIDEOS_FILE).read_bytes()
         if digest_of(content) != digest:
             raise _damaged(folder / VIDEOS_FILE)
-        videos = json.loads(content)
+        videos = parse_json(content)
         rows = {part == "train": {one: row for row, (one, _) in enumerate(videos[part])} for part in _PARTS}
         contents = {one: content for part in _PARTS for one, content in videos[part]}
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
@@ -276,7 +277,7 @@ def _read_facts(folder: Path) -> tuple[FeatureFacts, dict[str, int], str]:
     """The facts, how many videos there are of each part, and the digest of their list."""
     path = folder / FEATURES_FILE
     try:
-        header = json.loads(path.read_text(encoding="utf-8"))
+        header = read_json(path)
         if header["format_version"] != FORMAT_VERSION:
             what = f"has format version {header['format_version']}, and this openmov reads {FORMAT_VERSION}"
             raise FeaturesError(path, what, _ANEW)

@@ -30,6 +30,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from openmov.documents import parse_json, read_json
 from openmov.errors import StorageError
 from openmov.runtime.atomic import atomic_file, storage_errors, write_text
 from openmov.store.entry import SUFFIX, DamagedError, check, digest_of
@@ -212,7 +213,7 @@ def open_pack(files: RemoteFiles, kept: Path | None) -> Pack:
     """
     content, where = files.read_all(PACK_FILE, _MOST_FACTS_BYTES), files.where(PACK_FILE)
     try:
-        facts = json.loads(content)
+        facts = parse_json(content)
         version = facts["format_version"]
         if version != FORMAT_VERSION:
             older = isinstance(version, int) and version < FORMAT_VERSION
@@ -375,7 +376,7 @@ _Row = tuple[str, int, int, str]
 def _kept(path: Path, group: Sequence[Sample]) -> list[_Row] | None:
     """The rows of a shard that an earlier run finished, if it holds just these samples and no bit is another."""
     try:
-        facts = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+        facts = read_json(path.with_suffix(".json"))
         if facts["samples"] != _named(group) or facts["digest"] != _file_digest(path):
             return None
         return [(str(key), int(size), int(offset), str(digest)) for key, size, offset, digest in facts["entries"]]

@@ -82,7 +82,7 @@ def _from_file(path: Path) -> tuple[str, ...]:
         raise VocabularyError(path, what, "give one template a line")
     for number, line in numbered:
         if line.count(SLOT) != 1:
-            what = f"line {number} ({line[:60]!r}) holds {SLOT} {line.count(SLOT)} times"
+            what = f"line {number} holds {SLOT} {line.count(SLOT)} times"
             raise VocabularyError(path, what, "write it once, where the class name goes")
     if not numbered:
         raise VocabularyError(path, "holds no template", "write one a line, such as: a video of {}.")

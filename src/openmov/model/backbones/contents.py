@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from openmov.documents import read_json as read_document_json
 from openmov.errors import BackboneError
 
 Format = Literal["transformers", "open_clip"]
@@ -176,7 +177,7 @@ def read_contents(name: str, folder: Path) -> ModelContents:
 def read_json(name: str, path: Path) -> dict[str, Any]:
     """A JSON object from one of the folder's files. Raises BackboneError."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = read_document_json(path)
     except FileNotFoundError:
         raise BackboneError(name, f"holds no {path.name}", FETCH_AGAIN) from None
     except (OSError, ValueError) as error:
