@@ -172,3 +172,35 @@ def test_another_backbone_is_refused_and_an_existing_folder_kept(
     assert (shared / "README.md").read_bytes() == before
     assert run(["share", str(tmp_path), "--out", str(tmp_path / "model")]) == 2
     assert not (tmp_path / "model").exists()
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        (("prompts",), "/etc/passwd"),
+        (("recipe", "baselines", "prompts"), "SECRET"),
+        (("recipe", "backbone", "sound_prompts"), "SECRET"),
+        (("recipe", "backbone", "name"), "/root/clip"),
+        (("recipe", "backbone", "name"), "../clip"),
+        (("recipe", "backbone", "sound"), "SECRET"),
+    ],
+)
+def test_a_model_names_no_file_of_this_machine(
+    shared: Path, tiny_world: TinyWorld, tmp_path: Path, capsys: pytest.CaptureFixture[str], field: Any, value: str
+) -> None:
+    """Whatever stands at the path is neither opened nor shown."""
+    folder = shutil.copytree(shared, tmp_path / "model")
+    secret = tmp_path / "secret.txt"
+    secret.write_text("my-secret-token\n")
+    config = json.loads((folder / "config.json").read_text())
+    place = config
+    for name in field[:-1]:
+        place = place[name]
+    place[field[-1]] = str(secret) if value == "SECRET" else value
+    (folder / "config.json").write_text(json.dumps(config))
+    command = ["predict", str(tiny_world.clip(BASE[0])), "--run", str(folder), "--labels", ",".join(BASE)]
+    named = field[-1] == "name"
+    assert run([*command, *(() if named else ("--backbone", str(tiny_world.backbone)))]) == 2
+    said = capsys.readouterr()
+    assert "my-secret-token" not in said.out + said.err
+    assert "config.json: names" in said.err

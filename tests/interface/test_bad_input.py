@@ -15,6 +15,7 @@ import pytest
 
 from openmov.cli import run
 from openmov.media.encode import write_clip
+from openmov.runtime.checkpoint import load_tensors, save_tensors
 from tiny_backbones import make_tiny_clip_folder
 from tiny_media import block_over_texture
 from tiny_world import BASE, NOVEL, TinyWorld
@@ -133,6 +134,19 @@ def a_recipe_of_another_release(place: Place) -> list[str]:
 def weights_of_another_network(place: Place) -> list[str]:
     more = ("--run", str(place.run), "--set", "model.temporal_layers=2")
     return place.predict(place.world.clip(BASE[0]), more=more)
+
+
+def a_run_of_nested_brackets(place: Place) -> list[str]:
+    copy = place.spoiled_run("checkpoints/best/checkpoint.json", '"format_version"', '"format_version"')
+    (copy / "checkpoints" / "best" / "checkpoint.json").write_text("[" * 200_000 + "]" * 200_000)
+    return place.predict(place.world.clip(BASE[0]), more=("--run", str(copy)))
+
+
+def a_run_of_no_numbers(place: Place) -> list[str]:
+    copy = place.spoiled_run("checkpoints/best/checkpoint.json", '"format_version"', '"format_version"')
+    (weights,) = (copy / "checkpoints" / "best").glob("weights*")
+    save_tensors(weights, {name: tensor * float("nan") for name, tensor in load_tensors(weights).items()})
+    return place.predict(place.world.clip(BASE[0]), more=("--run", str(copy)))
 
 
 def a_damaged_calibration(place: Place) -> list[str]:
@@ -306,6 +320,25 @@ CASES: dict[str, tuple[Callable[[Place], list[str]], str]] = {
     "a revision of a folder": (predicted("--revision", "main"), "is no hub model, and has no revision of its own"),
     "an unknown cache": (said("cache", "clear", "films", "--cache", "OUT"), "'films' is not a kind of cache"),
     "a size of nonsense": (said("cache", "clear", "--keep", "lots", "--cache", "OUT"), "--keep: 'lots' is not a size"),
+    "views by the thousand million": (predicted("--views", "1000000000x1"), "--views: '1000000000x1'"),
+    "views beyond bounds": (predicted("--views", "1001x1"), "views.num_clips should be less than or equal to 1000"),
+    "views that no memory holds": (predicted("--views", "900x3"), "are more than fit into memory"),
+    "frames by the thousand million": (predicted("--set", "video.num_frames=1000000000"), "video.num_frames should be"),
+    "workers by the thousand": (predicted("--workers", "100000"), "--workers"),
+    "a hop of nothing": (predicted("--timeline", "--hop", "1e-300"), "--hop: 1e-300 s is less than"),
+    "prompts without end": (predicted("--prompts", "/dev/zero"), "/dev/zero: is a device or socket"),
+    "labels without end": (labels("/dev/zero"), "/dev/zero: is a device or socket"),
+    "labels that may be ids": (
+        lambda p: labels(str(p.file("names.txt", "3 archery\n9 biking\n")))(p),
+        "may be read in more than one way ('3 archery', '9 biking')",
+    ),
+    "labels that look the same": (labels("caf\u00e9, cafe\u0301"), "stands there twice"),
+    "a run that is a slip": (predicted("--run", "runs/mine"), "runs/mine: is not a folder here, and runs is no owner"),
+    "a run with a secret": (predicted("--run", "https://me:hush@host/run?sig=hush"), "https://host/run?..."),
+    "a run of nested brackets": (a_run_of_nested_brackets, "checkpoint.json: is JSON that nests too deeply"),
+    "a run of no numbers": (a_run_of_no_numbers, "holds weights that are not finite numbers"),
+    "epochs by the thousand million": (lambda p: p.train("--set", "training.epochs=9999999999"), "training.epochs"),
+    "a seed beyond bounds": (lambda p: p.train("--set", f"training.seed={2**70}"), "training.seed"),
     "views of nonsense": (predicted("--views", "many"), "--views: 'many' is no clips x crops"),
     "views of two crops": (predicted("--views", "4x2"), "--views: '4x2'"),
     "unknown modality": (predicted("--modalities", "video,smell"), "--modalities: 'video,smell'"),

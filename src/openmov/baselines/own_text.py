@@ -140,7 +140,7 @@ def fill_all(names: Sequence[str], templates: tuple[str, ...]) -> list[str]:
 
 def drawn(clips: Sequence[str], count: int) -> int:
     """A number below `count` that follows from the clips alone: the same on every machine and after a resumption."""
-    digest = hashlib.blake2b("\0".join(clips).encode(), digest_size=8).digest()
+    digest = hashlib.blake2b("\0".join(clips).encode(errors="surrogateescape"), digest_size=8).digest()
     return int.from_bytes(digest, "big") % count
 
 

@@ -24,8 +24,10 @@ from openmov.cli import (  # noqa: F401 (each adds its verbs)
 )
 from openmov.cli.bugs import report_bug
 from openmov.cli.options import app
+from openmov.cli.output import say
 from openmov.cli.streams import STANDARD_OUTPUT, discard_output, open_closed_streams
 from openmov.errors import OpenMovError
+from openmov.printable import printable
 from openmov.runtime.atomic import storage_error
 from openmov.runtime.interrupts import TerminatedError, raise_on_signals
 
@@ -92,5 +94,5 @@ def _sentence(error: CycloptsError) -> str:
 
 
 def _complain(line: str, code: int) -> int:
-    print("openmov: " + " ".join(line.split()), file=sys.stderr)
+    say("openmov: " + printable(" ".join(line.split())), file=sys.stderr)
     return code

@@ -1,8 +1,5 @@
 """What `predict` says: answers on stdout as they come, for people, as CSV or as JSON; faults on stderr at the end."""
 
-import csv
-import io
-import json
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, replace
@@ -13,8 +10,10 @@ from openmov.api.answers import Prediction
 from openmov.api.labels import notes_on
 from openmov.api.prediction_report import PredictionReport
 from openmov.api.predictor import Predictor
+from openmov.cli.output import print_csv, print_json, say
 from openmov.errors import DecodeError, RecipeError, StorageError
 from openmov.prediction.unknown import BackgroundTest
+from openmov.printable import printable
 from openmov.runtime.own_files import refuse_foreign
 from openmov.runtime.progress import progress_bar
 from openmov.text.vocabulary import Vocabulary
@@ -60,9 +59,9 @@ def show(
 ) -> int:
     """Answers all files and prints what was found; the exit code: 2 where a file could not be read."""
     if form == "text":
-        print(heading(predictor, vocabulary), file=sys.stderr)
+        say(heading(predictor, vocabulary), file=sys.stderr)
     if form == "csv":
-        print(csv_line(_COLUMNS))
+        print_csv([_COLUMNS])
     answers: list[Prediction | DecodeError] = []
     page = PredictionReport(predictor, vocabulary)
     with progress_bar("answering", len(files), shown=len(files) > 1) as progress:
@@ -80,10 +79,10 @@ def show(
 def _finish(data: dict[str, Any], page: PredictionReport, form: Form, report: Path | None) -> None:
     """What can be said only when all is answered."""
     if form == "json":
-        print(json.dumps(data, ensure_ascii=False, indent=1))
+        print_json(data)
     if report is not None:
         beside = page.write(report, data, data["notes"])
-        print(f"report: {report}, and every number in {beside}", file=sys.stderr)
+        say(f"report: {report}, and every number in {beside}", file=sys.stderr)
 
 
 def heading(predictor: Predictor, vocabulary: Vocabulary, views: str | None = None) -> str:
@@ -122,14 +121,14 @@ def to_json(
 def one_prediction(answer: Prediction) -> str:
     """A file, what was seen and heard, and the top answers with bars."""
     seen = ", ".join(_SEEN[modality] for modality in answer.modalities)
-    lines = [f"{answer.path}  ({seen})"]
+    lines = [f"{printable(answer.path)}  ({seen})"]
     for stream, weight in answer.weights.items() if len(answer.weights) > 1 else ():
         best = answer.by_modality[stream]
         lines.append(f"  {STREAM_WORDS[stream]} ({weight:.2f}): {best.names[0]} {best.probabilities[0]:.1%}")
     if answer.fit is not None and answer.none_of_these:
-        lines.append(f"  none of these: {answer.fit.background} fits better; among the names:")
+        lines.append(f"  none of these: {printable(answer.fit.background)} fits better; among the names:")
     for name, probability in zip(answer.answers.names, answer.answers.probabilities, strict=True):
-        lines.append(f"  {probability:6.1%} {'█' * round(probability * _BAR):<{_BAR}} {name}")
+        lines.append(f"  {probability:6.1%} {'█' * round(probability * _BAR):<{_BAR}} {printable(name)}")
     return "\n".join(lines)
 
 
@@ -147,18 +146,11 @@ def csv_rows(answer: Prediction | DecodeError, predictor: Predictor) -> list[tup
     ]
 
 
-def csv_line(cells: Iterable[object]) -> str:
-    """A line of CSV, without its end."""
-    line = io.StringIO()
-    csv.writer(line, lineterminator="").writerow(cells)
-    return line.getvalue()
-
-
 def _print_one(answer: Prediction | DecodeError, form: Form, predictor: Predictor) -> None:
     if form == "csv":
-        print("\n".join(map(csv_line, csv_rows(answer, predictor))), flush=True)
+        print_csv(csv_rows(answer, predictor))
     elif form == "text" and isinstance(answer, Prediction):
-        print(f"\n{one_prediction(answer)}", flush=True)
+        say(f"\n{one_prediction(answer)}", flush=True)
 
 
 def _complain_of(answers: Sequence[Prediction | DecodeError]) -> int:
@@ -173,4 +165,4 @@ def _complain_of(answers: Sequence[Prediction | DecodeError]) -> int:
 
 def _complain(lines: Iterable[str]) -> None:
     for line in lines:
-        print(f"openmov: {line}", file=sys.stderr)
+        say(f"openmov: {line}", file=sys.stderr)

@@ -7,6 +7,7 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from openmov.cli.options import Cache, Json, app
+from openmov.cli.output import print_json, say
 
 caches = App(name="cache", help="What is kept on disk: how much, and making it less.")
 app.command(caches)
@@ -49,11 +50,10 @@ def clear(
 
 
 def _print(what: str, folder: Path, kinds: list[dict[str, object]], as_json: bool) -> None:
-    from openmov.cli.show import print_json
 
     if as_json:
         print_json({"folder": str(folder), "kinds": [{**one, "folder": str(one["folder"])} for one in kinds]})
         return
-    print(f"{folder}" if what == "holds" else f"{what} {folder}")
+    say(f"{folder}" if what == "holds" else f"{what} {folder}")
     for one in kinds:
-        print(f"  {one['kind']:7} {one['num_entries']:8,} entries {float(str(one['num_bytes'])) / 1e6:10,.1f} MB")
+        say(f"  {one['kind']:7} {one['num_entries']:8,} entries {float(str(one['num_bytes'])) / 1e6:10,.1f} MB")

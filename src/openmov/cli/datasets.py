@@ -6,6 +6,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from openmov.cli.options import Flag, Json, Workers, app
+from openmov.cli.output import say
 
 
 @app.command
@@ -43,7 +44,7 @@ def dataset(
     from openmov.errors import ManifestError
 
     if name is None:
-        print("\n".join(dataset_names()))
+        say("\n".join(dataset_names()))
         return
     if videos is None or out is None:
         raise ManifestError(name, "a data set needs --videos FOLDER and --out FOLDER", "give both")

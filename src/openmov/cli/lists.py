@@ -23,6 +23,7 @@ from openmov.cli.options import (
     with_flow,
     with_safetensors_only,
 )
+from openmov.cli.output import say
 from openmov.errors import RecipeError
 
 FramesFlag = Annotated[
@@ -90,7 +91,7 @@ def recipe(name: str | None = None, /, *, set_: Set = ()) -> None:
 
     if name is None and set_:
         raise RecipeError("--set", "changes a recipe, and none is named", "name one, such as kinetics700")
-    print("\n".join(bundled_recipes()) if name is None else recipe_to_yaml(load_recipe(name, set_)))
+    say("\n".join(bundled_recipes()) if name is None else recipe_to_yaml(load_recipe(name, set_)))
 
 
 @app.command
@@ -152,7 +153,7 @@ def split(
         say=note,
     )
     for line in said:
-        print(line)
+        say(line)
 
 
 @app.command

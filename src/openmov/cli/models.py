@@ -20,7 +20,7 @@ Revision = Annotated[str | None, Parameter(help="Of a hub model: a commit, a tag
 def table(*, json: Json = False) -> None:
     """Print the backbones that are known by name; any other hub name or folder works as well."""
     from openmov.api.models import list_models
-    from openmov.cli.show import print_json
+    from openmov.cli.output import print_json
 
     found = list_models()
     if json:
@@ -46,7 +46,7 @@ def fetch(
         Hub repository, such as openai/clip-vit-base-patch16.
     """
     from openmov.api.models import fetch_model, needed_extra
-    from openmov.cli.show import print_json
+    from openmov.cli.output import print_json
 
     done = fetch_model(name, revision, safetensors_only=safetensors_only)
     if json:
@@ -75,7 +75,7 @@ def check(
         Folder, or a hub name whose model is in the cache.
     """
     from openmov.api.models import check_model
-    from openmov.cli.show import print_json
+    from openmov.cli.output import print_json
 
     found = check_model(name, revision, safetensors_only=safetensors_only)
     if json:

@@ -4,7 +4,6 @@ Ctrl-C ends the video where it is: what was closed is printed, the last segment 
 that is written.
 """
 
-import json
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -14,9 +13,11 @@ from openmov.api.moments import FileTimeline, Segment, clock
 from openmov.api.predictor import Predictor
 from openmov.api.timeline import Timeline, TimelineSettings
 from openmov.api.timeline_report import timeline_facts, write_timeline_report
-from openmov.cli.answers import Form, csv_line, heading
+from openmov.cli.answers import Form, heading
+from openmov.cli.output import print_csv, print_json, say
 from openmov.errors import DecodeError
 from openmov.prediction.unknown import BackgroundTest
+from openmov.printable import printable
 from openmov.runtime.progress import progress_bar
 from openmov.text.vocabulary import Vocabulary
 
@@ -49,9 +50,9 @@ def show_timelines(predictor: Predictor, files: Sequence[Path | DecodeError], as
     """Answers the files one after the other; the exit code: 2 where one could not be read. Raises StorageError."""
     if asked.form == "text":
         cut = f"windows of {asked.settings.window_seconds:g} s every {asked.settings.hop:g} s"
-        print(f"{heading(predictor, asked.vocabulary, views='1x1')}; {cut}", file=sys.stderr)
+        say(f"{heading(predictor, asked.vocabulary, views='1x1')}; {cut}", file=sys.stderr)
     if asked.form == "csv":
-        print(csv_line(_COLUMNS))
+        print_csv([_COLUMNS])
     found: list[FileTimeline] = []
     failed: list[DecodeError] = []
     try:
@@ -73,7 +74,7 @@ def _answer(
         timeline = predictor.timeline(file, asked.vocabulary, asked.settings, top=asked.top, unknown=asked.unknown)
         found.append(so_far)
         if asked.form == "text":
-            print(f"\n{file}", flush=True)
+            say(f"\n{printable(file)}", flush=True)
         _read(timeline, so_far, asked, _source(predictor))
     except DecodeError as error:
         failed.append(error)
@@ -86,7 +87,7 @@ def _source(predictor: Predictor) -> tuple[str, str, str]:
 
 def _read(timeline: Timeline, so_far: FileTimeline, asked: TimelineAsked, source: tuple[str, str, str]) -> None:
     keeps = asked.form == "json" or asked.report is not None
-    with progress_bar(so_far.path.name, timeline.grid.num_windows) as progress:
+    with progress_bar(printable(so_far.path.name), timeline.grid.num_windows) as progress:
         done = 0
         try:
             for moment in timeline:
@@ -109,15 +110,15 @@ def _say(segment: Segment, so_far: FileTimeline, form: Form, source: tuple[str, 
     if form == "csv":
         row = segment.to_json()
         cells = (so_far.path, row["start_seconds"], row["end_seconds"], row["name"] or "", row["none_of_these"])
-        print(csv_line((*cells, f"{segment.probability:.6f}", "", *source)), flush=True)
+        print_csv([(*cells, f"{segment.probability:.6f}", "", *source)])
     elif form == "text":
-        print(f"  {line(segment)}", flush=True)
+        say(f"  {line(segment)}", flush=True)
 
 
 def line(segment: Segment) -> str:
     """When, how sure as a bar, and what: `00:12-00:31  0.82 ████▌  playing guitar`; "none of these" in brackets."""
     when = f"{clock(segment.start_seconds)}-{clock(segment.end_seconds)}"
-    name = segment.name if segment.known else f"({segment.name})"
+    name = printable(segment.name) if segment.known else f"({printable(segment.name)})"
     bar = "█" * round(segment.probability * _BAR)
     return f"{when:<15} {segment.probability:.2f} {bar:<{_BAR}} {name}"
 
@@ -133,10 +134,10 @@ def _conclude(predictor: Predictor, asked: TimelineAsked, found: list[FileTimeli
     if asked.form == "json":
         failures = [{"path": error.where, "reason": error.what} for error in failed]
         timelines = [one.to_json() for one in found]
-        print(json.dumps({**facts, "timelines": timelines, "failures": failures}, ensure_ascii=False, indent=1))
+        print_json({**facts, "timelines": timelines, "failures": failures})
     if asked.form == "csv":
         for error in failed:
-            print(csv_line((error.where, "", "", "", "", "", error.what, *_source(predictor))))
+            print_csv([(error.where, "", "", "", "", "", error.what, *_source(predictor))])
     if asked.report is not None:
         write_timeline_report(
             asked.report,
@@ -145,7 +146,10 @@ def _conclude(predictor: Predictor, asked: TimelineAsked, found: list[FileTimeli
             facts,
             str(replace(predictor.settings(asked.vocabulary), views="1x1", preset=None)),
         )
-    for text in (*(f"{one.path}: {note}" for one in found for note in one.notes), *map(str, failed)):
-        print(f"openmov: {text}", file=sys.stderr)
+    for text in (
+        *(f"{printable(one.path)}: {printable(note)}" for one in found for note in one.notes),
+        *map(str, failed),
+    ):
+        say(f"openmov: {text}", file=sys.stderr)
     if failed and len(found) + len(failed) > 1:
-        print(f"openmov: {len(failed)} of {len(found) + len(failed)} files could not be read", file=sys.stderr)
+        say(f"openmov: {len(failed)} of {len(found) + len(failed)} files could not be read", file=sys.stderr)

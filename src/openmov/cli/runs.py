@@ -25,6 +25,7 @@ from openmov.cli.options import (
     with_answering,
     with_safetensors_only,
 )
+from openmov.cli.output import say
 
 Calibrate = Annotated[
     bool | Literal["classes", "entropy"],
@@ -220,4 +221,4 @@ def compare(runs: tuple[Path, ...], /, *, out: Path) -> None:
     """
     from openmov.api.compare import compare_runs
 
-    print(compare_runs(runs, out))
+    say(compare_runs(runs, out))

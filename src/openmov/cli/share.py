@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 
 from openmov.cli.options import SafetensorsOnly, app
+from openmov.cli.output import say
 
 BackboneNow = Annotated[
     str | None, Parameter(help="Where the run's backbone lies now, if not where it lay in training.")
@@ -35,7 +36,7 @@ def share(
     """
     from openmov.api.share import save_pretrained
 
-    print(save_pretrained(run, out, licence=licence, backbone=backbone, safetensors_only=safetensors_only))
+    say(save_pretrained(run, out, licence=licence, backbone=backbone, safetensors_only=safetensors_only))
 
 
 @app.command
@@ -86,4 +87,4 @@ def export(
         backbone=backbone,
         safetensors_only=safetensors_only,
     )
-    print(f"{done.path}: {', '.join(done.inputs)} -> {', '.join(done.outputs)}; within {done.worst:.1e} of PyTorch")
+    say(f"{done.path}: {', '.join(done.inputs)} -> {', '.join(done.outputs)}; within {done.worst:.1e} of PyTorch")

@@ -3,7 +3,6 @@
 Each function returns the exit code.
 """
 
-import json
 import sys
 from collections.abc import Iterable
 from dataclasses import asdict
@@ -19,10 +18,12 @@ from openmov.api.measuring import Method
 from openmov.api.train import TrainingResult
 from openmov.cli.answers import one_prediction
 from openmov.cli.counted import counted, counted_errors
+from openmov.cli.output import print_json, say
 from openmov.evaluation.detail import generalised_row
 from openmov.evaluation.metrics import Proportion, harmonic_mean
 from openmov.evaluation.result import Evaluation
 from openmov.experiments.demo import DemoResult
+from openmov.printable import printable
 
 
 def findings(found: Findings, as_json: bool, *, verbose: bool = False) -> int:
@@ -33,10 +34,10 @@ def findings(found: Findings, as_json: bool, *, verbose: bool = False) -> int:
     else:
         each = len(found.faults) + len(found.notes) if verbose else 1
         for line in counted(((one.where, one.what, one.kind) for one in found.faults), each_up_to=each):
-            print(line)
+            say(line)
         for line in counted(((one.where, one.what, one.kind) for one in found.notes), each_up_to=each):
-            print(f"note: {line}")
-        print(f"{found.num_checked} checked, {_count(len(found.faults), 'fault')}")
+            say(f"note: {line}")
+        say(f"{found.num_checked} checked, {_count(len(found.faults), 'fault')}")
     return 2 if found.faults else 0
 
 
@@ -52,13 +53,13 @@ def training(result: TrainingResult, as_json: bool) -> None:
     else:
         epoch = summary.best_epoch
         best = "" if epoch is None else f", best epoch {epoch + 1} (validation {summary.best_validation or 0:.1%})"
-        print(f"{result.folder}: {summary.epochs} epochs in {summary.seconds:.0f} s{best}")
-        print(f"backbone: {result.backbone}, {result.source}")
+        say(f"{result.folder}: {summary.epochs} epochs in {summary.seconds:.0f} s{best}")
+        say(f"backbone: {result.backbone}, {result.source}")
         if result.calibration is not None:
             chosen_settings = result.calibration.chosen
             clips, held = result.calibration.num_clips, len(result.calibration.pseudo_novel)
             of = f"clips of {held} held-out base classes" if held else "validation clips, by entropy"
-            print(f"calibrated on {clips} {of}: beta {chosen_settings.beta:g}, tau_v {chosen_settings.tau_v:.3g}")
+            say(f"calibrated on {clips} {of}: beta {chosen_settings.beta:g}, tau_v {chosen_settings.tau_v:.3g}")
     _complain(counted_errors(one.error for one in result.unreadable))
 
 
@@ -83,9 +84,9 @@ def evaluation(task: EvaluatedTask, page: Path | None, as_json: bool) -> int:
         )
     else:
         Console(width=110).print(_methods_table(task))
-        print(task.clips.videos(task.clips.vocabulary.names, len(task.clips.records)))
+        say(task.clips.videos(task.clips.vocabulary.names, len(task.clips.records)))
         if page is not None:
-            print(page)
+            say(page)
     _complain(counted_errors(one.error for one in task.clips.unreadable))
     return 2 if task.clips.unreadable else 0
 
@@ -95,10 +96,10 @@ def demo(result: DemoResult) -> None:
     console = Console(width=110)
     for task in result.tasks:
         console.print(_methods_table(task))
-    print(f"\n$ {result.predict_command}")
+    say(f"\n$ {result.predict_command}")
     for answer in result.predictions:
-        print(f"\n{one_prediction(answer)}")
-    print(f"\nThe report: {result.report}")
+        say(f"\n{one_prediction(answer)}")
+    say(f"\nThe report: {result.report}")
 
 
 def _more_figures(method: Method) -> dict[str, Any]:
@@ -123,7 +124,7 @@ def short_conditions(evaluation: Evaluation) -> dict[str, Any] | None:
 
 
 def _methods_table(task: EvaluatedTask) -> Table:
-    table = Table(title=task.runs[0].wiring.recipe.name, title_justify="left")
+    table = Table(title=printable(task.runs[0].wiring.recipe.name), title_justify="left")
     for column in ("method", "base %", "novel %", "harmonic", "among all: base, novel, harm."):
         table.add_column(column, justify="left" if column == "method" else "right")
     for method in task.methods:
@@ -144,11 +145,6 @@ def _count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
-def print_json(value: dict[str, Any]) -> None:
-    """A result for programs."""
-    print(json.dumps(value, ensure_ascii=False, indent=1))
-
-
 def _complain(lines: Iterable[str]) -> None:
     for line in lines:
-        print(f"openmov: {line}", file=sys.stderr)
+        say(f"openmov: {line}", file=sys.stderr)

@@ -1,6 +1,5 @@
 """What `openmov evaluate` says of runs that were trained on every class."""
 
-import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -11,8 +10,10 @@ from rich.table import Table
 
 from openmov.api.evaluate_base import NOTE, BaseTask
 from openmov.cli.counted import counted_errors
+from openmov.cli.output import print_json, say
 from openmov.cli.show import short_conditions
 from openmov.evaluation.result import Evaluation
+from openmov.printable import printable
 
 
 def base_only(task: BaseTask, page: Path | None, as_json: bool) -> int:
@@ -22,14 +23,14 @@ def base_only(task: BaseTask, page: Path | None, as_json: bool) -> int:
     if as_json:
         rows = [{"method": one.name, **_fields(found)} for one, found in task.methods]
         counts = {"evaluated": len(clips.records), "failed": len(clips.unreadable)}
-        print(json.dumps({"rows": rows, "videos": asdict(videos), "note": NOTE} | counts, ensure_ascii=False, indent=1))
+        print_json({"rows": rows, "videos": asdict(videos), "note": NOTE} | counts)
     else:
         Console(width=110).print(_table(task))
-        print(f"{videos}. {NOTE}")
+        say(f"{videos}. {NOTE}")
         if page is not None:
-            print(page)
+            say(page)
     for line in counted_errors(one.error for one in clips.unreadable):
-        print(f"openmov: {line}", file=sys.stderr)
+        say(f"openmov: {line}", file=sys.stderr)
     return 2 if clips.unreadable else 0
 
 
@@ -44,7 +45,7 @@ def _fields(found: Evaluation) -> dict[str, Any]:
 
 
 def _table(task: BaseTask) -> Table:
-    table = Table(title=f"{task.runs[0].wiring.recipe.name}, all classes trained on", title_justify="left")
+    table = Table(title=f"{printable(task.runs[0].wiring.recipe.name)}, all classes trained on", title_justify="left")
     for column in ("method", "base %", "top-5 %", "mean class %", "calibration error %"):
         table.add_column(column, justify="left" if column == "method" else "right")
     for one, found in task.methods:

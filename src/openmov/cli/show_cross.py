@@ -1,6 +1,5 @@
 """What `openmov evaluate --protocol cross` says."""
 
-import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -11,6 +10,7 @@ from rich.table import Table
 
 from openmov.api.cross import CrossTask
 from openmov.cli.counted import counted_errors
+from openmov.cli.output import print_json, say
 from openmov.cli.show import short_conditions
 from openmov.evaluation.detail import CrossRow
 from openmov.evaluation.metrics import Proportion
@@ -25,14 +25,14 @@ def crossing(task: CrossTask, page: Path | None, as_json: bool) -> int:
         rows = [_fields(method.row) | {"conditions": short_conditions(method.full)} for method in task.methods]
         shown = {"rows": rows, "videos": asdict(videos), "shared_names": task.shared}
         counts = {"evaluated": len(clips.records), "failed": len(clips.unreadable)}
-        print(json.dumps(shown | counts, ensure_ascii=False, indent=1))
+        print_json(shown | counts)
     else:
         Console(width=130).print(_table(task))
-        print(f"{videos}; {len(task.shared)} of {len(clips.vocabulary.names)} names were trained on too")
+        say(f"{videos}; {len(task.shared)} of {len(clips.vocabulary.names)} names were trained on too")
         if page is not None:
-            print(page)
+            say(page)
     for line in counted_errors(one.error for one in clips.unreadable):
-        print(f"openmov: {line}", file=sys.stderr)
+        say(f"openmov: {line}", file=sys.stderr)
     return 2 if clips.unreadable else 0
 
 

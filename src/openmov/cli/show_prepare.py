@@ -1,6 +1,5 @@
 """What a person reads of `openmov prepare`: the plan, and what came of it."""
 
-import json
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -13,7 +12,9 @@ from openmov.api.prepare_manifest import Preparation
 from openmov.api.prepare_plan import Plan
 from openmov.api.prepare_report import PrepareReport
 from openmov.cli.counted import counted, counted_errors
+from openmov.cli.output import print_json, say
 from openmov.data.source import Unreadable
+from openmov.printable import printable
 
 _UNITS = {"flow": "pairs", "frames": "frames", "frozen": "frames", "audio": "spectrograms"}
 _NAMES = {"flow": "optical flow", "frames": "frames", "frozen": "frozen embeddings", "audio": "sound"}
@@ -34,17 +35,17 @@ def prepared(result: Preparation, as_json: bool) -> int:
         _print_plan(result.plan, Console(width=110, highlight=False))
     else:
         _print_report(report)
-        print(f"{len(result.records)} videos ready, {len(report.failures)} failed; {result.report_file}")
+        say(f"{len(result.records)} videos ready, {len(report.failures)} failed; {result.report_file}")
     if result.gathered is not None and not as_json:
         made = result.gathered
         lacking = f", {_count(len(made.without), 'video')} without" if made.without else ""
-        print(f"embeddings of {_count(made.videos, 'video')} in {made.folder}, {size(made.num_bytes)}{lacking}")
+        say(f"embeddings of {_count(made.videos, 'video')} in {made.folder}, {size(made.num_bytes)}{lacking}")
     return _complain(result.unreadable)
 
 
 def packed(result: Packed) -> int:
     """How much went into the pack; 2 where a video did not."""
-    print(f"{_count(result.samples, 'video')} in {result.folder}, {size(result.num_bytes)}")
+    say(f"{_count(result.samples, 'video')} in {result.folder}, {size(result.num_bytes)}")
     return _complain(result.unreadable)
 
 
@@ -52,7 +53,7 @@ def _complain(unreadable: Sequence[Unreadable]) -> int:
     lines = list(counted_errors(one.error for one in unreadable))
     more = [f"... and {len(lines) - _MOST_LINES} more"] if len(lines) > _MOST_LINES else []
     for line in lines[:_MOST_LINES] + more:
-        print(f"openmov: {line}", file=sys.stderr)
+        say(f"openmov: {line}", file=sys.stderr)
     return 2 if lines else 0
 
 
@@ -64,7 +65,7 @@ def _print_json(result: Preparation) -> None:
         made = result.gathered
         gathered = {"folder": str(made.folder), "videos": made.videos, "without": list(made.without)}
         facts["features"] = {**gathered, "bytes": made.num_bytes}
-    print(json.dumps(facts, ensure_ascii=False, indent=1))
+    print_json(facts)
 
 
 def _print_plan(plan: Plan, console: Console) -> None:
@@ -91,7 +92,9 @@ def _print_report(report: PrepareReport) -> None:
     for column in ("failed", "why", "such as"):
         table.add_column(column, justify="right" if column == "failed" else "left")
     for reason, failures in report.by_reason.items():
-        table.add_row(str(len(failures)), reason, ", ".join(failure.video_id for failure in failures[:3]))
+        table.add_row(
+            str(len(failures)), printable(reason), printable(", ".join(failure.video_id for failure in failures[:3]))
+        )
     console = Console(width=110, highlight=False)
     console.print(table if report.failures else table.title)
     if report.notes:

@@ -3,6 +3,7 @@
 import sys
 from collections import Counter
 
+from openmov.cli.output import say
 from openmov.experiments.plan import Plan, left_out_note
 
 
@@ -24,7 +25,7 @@ def plan_lines(plan: Plan) -> list[str]:
 
 def announce(plan: Plan) -> None:
     """The plan, on stderr."""
-    print("\n".join(plan_lines(plan)), file=sys.stderr)
+    say("\n".join(plan_lines(plan)), file=sys.stderr)
 
 
 def _time(plan: Plan) -> str:

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 
 from openmov.cli.options import AtLeastOne, Cache, Flag, Set, app
+from openmov.cli.output import say
 
 StudyNames = Annotated[
     tuple[str, ...],
@@ -93,6 +94,6 @@ def study(
     videos, how = open_data(data, manifest, folder, cache, seeds, set_, quick=quick, workers=workers, protocol=protocol)
     planned = make_plan(find_studies(names), videos, how)
     if plan:
-        print("\n".join(show_study.plan_lines(planned)))
+        say("\n".join(show_study.plan_lines(planned)))
         return
-    print(run_studies(planned, out, how, command=command_of(names, videos, set_), announce=show_study.announce))
+    say(run_studies(planned, out, how, command=command_of(names, videos, set_), announce=show_study.announce))

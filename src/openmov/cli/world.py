@@ -6,6 +6,7 @@ from typing import Literal
 from cyclopts import App
 
 from openmov.cli.options import AtLeastOne, Flag, NotNegative, Set, app
+from openmov.cli.output import say
 
 shapesav = App(name="shapesav", help="The synthetic world that ships with the project.", help_format="plaintext")
 app.command(shapesav)
@@ -46,7 +47,7 @@ def shapesav_write(
     from openmov.data.shapesav.pool import PoolSize, write_world
 
     count = write_world(out, PoolSize(train, val, test), seed, workers=workers, scenes=scenes)
-    print(f"{count} clips in {out}")
+    say(f"{count} clips in {out}")
 
 
 @app.command
@@ -92,4 +93,4 @@ def results(
     """
     from openmov.experiments.results import run_results
 
-    print(run_results(out, work, seeds=seeds, workers=workers, overrides=set_))
+    say(run_results(out, work, seeds=seeds, workers=workers, overrides=set_))

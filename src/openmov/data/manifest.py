@@ -60,7 +60,9 @@ class Manifest:
     def identity(self) -> str:
         """A hash of what is listed (not of the videos' bytes, nor of where the root lies), for results."""
         rows = [_cells(record, self.root) for record in self.records]
-        return hashlib.sha256(json.dumps(rows, ensure_ascii=False, sort_keys=True).encode()).hexdigest()[:16]
+        return hashlib.sha256(
+            json.dumps(rows, ensure_ascii=False, sort_keys=True).encode(errors="surrogateescape")
+        ).hexdigest()[:16]
 
     def select(self, split: Split | None = None, labels: Collection[str] | None = None) -> "Manifest":
         """The records of one split and of these classes, in order; None asks for all. May hold no record."""

@@ -4,12 +4,13 @@ import csv
 import difflib
 import io
 import json
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from openmov.data.faults import Fault, FaultKind
-from openmov.documents import MEGABYTE, DocumentError, read_text
+from openmov.documents import MEGABYTE, DocumentError, decode_text, read_document
 from openmov.errors import ManifestError
 
 REQUIRED = ("path", "label")
@@ -17,6 +18,7 @@ REQUIRED = ("path", "label")
 OPTIONAL = ("id", "start", "end", "split", "group")
 COLUMNS = REQUIRED + OPTIONAL
 _LARGEST_BYTES = 256 * MEGABYTE
+_MOST_STRANGE = 100_000
 _MISSPELT = 0.75
 """So much alike (difflib), an unknown column is a misspelt one; others are the user's own, and kept."""
 
@@ -51,11 +53,32 @@ def read_rows(path: Path) -> tuple[list[Row], list[Fault]]:
 
 def _text(path: Path) -> str:
     try:
-        return read_text(path, _LARGEST_BYTES)
+        content = read_document(path, _LARGEST_BYTES)
+        try:
+            return decode_text(content)[0]
+        except DocumentError:
+            text = content.decode("utf-8", "surrogateescape")
+            if b"\0" in content or not _are_names(path.parent, text):
+                raise
+            return text
     except DocumentError as error:
         raise ManifestError(path, error.what, error.hint or "give a CSV or JSONL file") from error
     except OSError as error:
         raise ManifestError(path, f"cannot be read ({type(error).__name__})", "give a CSV or JSONL file") from error
+
+
+def _are_names(folder: Path, text: str) -> bool:
+    """Whether what is not UTF-8 are names of files, which may be any bytes; everything else is text in UTF-8."""
+    strange = [line for line in text.split("\n") if not _is_utf8(line)]
+    try:
+        cells = [cell for row in csv.reader(strange) for cell in row if not _is_utf8(cell)]
+    except csv.Error:
+        return False
+    return len(strange) <= _MOST_STRANGE and all(os.path.lexists(folder / cell) for cell in cells)
+
+
+def _is_utf8(text: str) -> bool:
+    return not any("\udc80" <= one <= "\udcff" for one in text)
 
 
 def _read_csv(text: str) -> tuple[list[Row], list[Fault]]:

@@ -31,7 +31,7 @@ class Shard:
 
     def holds(self, video_id: str) -> bool:
         """Whether a video is in this part."""
-        digest = hashlib.blake2b(video_id.encode(), digest_size=8).digest()
+        digest = hashlib.blake2b(video_id.encode(errors="surrogateescape"), digest_size=8).digest()
         return int.from_bytes(digest, "big") % self.count == self.number - 1
 
     def __str__(self) -> str:

@@ -144,7 +144,7 @@ def seeded_generator(*parts: str | int) -> np.random.Generator:
     Parts do not run into each other ("a", "bc" is not "ab", "c"), nor is a number its digits.
     """
     text = repr(tuple((type(part).__name__, part) for part in parts))
-    digest = hashlib.blake2b(text.encode(), digest_size=16).digest()
+    digest = hashlib.blake2b(text.encode(errors="surrogateescape"), digest_size=16).digest()
     return np.random.Generator(np.random.PCG64(int.from_bytes(digest, "little")))
 
 

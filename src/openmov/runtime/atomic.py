@@ -151,9 +151,19 @@ def linked_copy(folder: Path, target: Path) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Writes UTF-8 text atomically and durably. Raises StorageError."""
+    """Writes UTF-8 text atomically and durably; names of files that are not UTF-8 survive. Raises StorageError."""
     with atomic_file(path, durable=True) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_bytes(_encoded(text, path))
+
+
+def _encoded(text: str, path: Path) -> bytes:
+    """UTF-8; a byte of a file's name that is none is itself, or in JSON an escape that gives the same name back."""
+    try:
+        return text.encode("utf-8")
+    except UnicodeEncodeError:
+        if path.suffix in (".json", ".jsonl"):
+            text = "".join(f"\\u{ord(one):04x}" if "\ud800" <= one <= "\udfff" else one for one in text)
+        return text.encode("utf-8", "surrogateescape")
 
 
 def write_together(texts: Mapping[Path, str]) -> None:
@@ -170,7 +180,7 @@ def write_together(texts: Mapping[Path, str]) -> None:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 _refuse_what_is_no_file(path)
                 written[path] = stack.enter_context(_temporary(path, _make_file))
-                written[path].write_text(text, encoding="utf-8")
+                written[path].write_bytes(_encoded(text, path))
                 _flush(written[path])
         _rename_all(written)
 

@@ -34,7 +34,14 @@ def progress_bar(title: str, total: int, *, shown: bool = True) -> Iterator[Call
     Where stderr is no terminal, a line after FIRST_LINE_SECONDS, then ever more seldom, and one at the end.
     """
     console = Console(stderr=True, quiet=not shown or total == 0, highlight=False)
-    columns = (TextColumn(title), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    title = printable(title)
+    columns = (
+        TextColumn(title, markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
     # Lines printed meanwhile are moved above the bar, to stderr: right where both are one screen, wrong for a pipe.
     one_screen = sys.stdout.isatty()
     bar = Progress(*columns, console=console, disable=not console.is_terminal, redirect_stdout=one_screen)
@@ -49,14 +56,16 @@ def progress_bar(title: str, total: int, *, shown: bool = True) -> Iterator[Call
         now = time.monotonic()
         if not console.is_terminal and now >= next_line and done < total:
             left = (now - started) * (total - done) / done if done else 0
-            console.print(f"{title}: {done} of {total}, {now - started:.0f} s, {left:.0f} s left", soft_wrap=True)
+            console.print(
+                f"{title}: {done} of {total}, {now - started:.0f} s, {left:.0f} s left", soft_wrap=True, markup=False
+            )
             pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
             next_line = now + pause
 
     with bar:
         yield show
     if not console.is_terminal:
-        console.print(f"{title}: {last} of {total}, {time.monotonic() - started:.1f} s", soft_wrap=True)
+        console.print(f"{title}: {last} of {total}, {time.monotonic() - started:.1f} s", soft_wrap=True, markup=False)
 
 
 @contextmanager

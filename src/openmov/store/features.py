@@ -191,7 +191,7 @@ def open_features(folder: Path, asked: FeatureFacts) -> StoredFeatures:
 
 def checksum(name: str, video_id: str, row: Stored) -> int:
     """CRC-32 of a row's bytes as they lie on disk, begun with its place: a row in another's place is found too."""
-    return zlib.crc32(row.data, zlib.crc32(f"{name}\0{video_id}".encode()))
+    return zlib.crc32(row.data, zlib.crc32(f"{name}\0{video_id}".encode(errors="surrogateescape")))
 
 
 class FeatureWriter:

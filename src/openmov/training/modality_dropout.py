@@ -34,5 +34,5 @@ def drop_modalities(batch: ClipBatch, probability: float, epoch: int, seed: int)
 def draw(video_id: str, epoch: int, seed: int, purpose: str) -> float:
     """A number in [0, 1), uniform and independent over its arguments, the same on every machine."""
     text = f"{seed}\0{epoch}\0{purpose}\0{video_id}"
-    digest = hashlib.blake2b(text.encode(), digest_size=8).digest()
+    digest = hashlib.blake2b(text.encode(errors="surrogateescape"), digest_size=8).digest()
     return (int.from_bytes(digest, "big") >> 11) / 2**53
