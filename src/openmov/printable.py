@@ -16,8 +16,8 @@ _JOINERS = frozenset("\u200c\u200d")  # what holds emoji together, and letters o
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 """Unicode categories: control, format, surrogate, line and paragraph separators."""
 
-_SECRET = re.compile(r"(?<=://)[^/\s@'\"]+@")
-_QUERY = re.compile(r"(\w://[^\s?'\"]*)\?[^\s'\",;)]+")
+_SECRET = re.compile(r"(?<=:/)(/?)[^/\s@'\"]+@")
+_QUERY = re.compile(r"(\w:/[^\s?'\"]*)\?[^\s'\",;)]+")
 
 
 def is_hidden(character: str) -> bool:
@@ -32,8 +32,8 @@ def printable(text: object) -> str:
     that is no UTF-8 is shown as that byte (`\\xff`).
     """
     line = str(text)
-    if "://" in line:
-        line = _SECRET.sub("", _QUERY.sub(r"\1?...", line))
+    if ":/" in line:  # also where a path made one slash of two
+        line = _SECRET.sub(r"\1", _QUERY.sub(r"\1?...", line))
     if line.isprintable():  # true of almost every text, and checked in C
         return line
     return "".join(_escaped(one) if is_hidden(one) else one for one in line)

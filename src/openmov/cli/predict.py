@@ -24,6 +24,7 @@ from openmov.cli.options import (
     LimitSeconds,
     SafetensorsOnly,
     Set,
+    Workers,
     app,
     with_answering,
     with_decoder,
@@ -137,7 +138,7 @@ class OutputAsked:
     """What is to be said, and how."""
 
     top: Annotated[AtLeastOne, Parameter(help="Answers a file.")] = 5
-    workers: Annotated[AtLeastOne, Parameter(help="How many files are read at a time, ahead of the network.")] = 2
+    workers: Annotated[Workers, Parameter(help="How many files are read at a time, ahead of the network.")] = 2
     limit: LimitSeconds = 600
     json: Json = False
     csv: Annotated[Flag, Parameter(help="Print the result as CSV: one line an answer.")] = False
