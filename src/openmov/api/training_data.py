@@ -15,6 +15,7 @@ from openmov.data.coverage import load_coverage
 from openmov.data.manifest import load_manifest
 from openmov.data.records import Record
 from openmov.data.split import hold_out_validation
+from openmov.documents import read_json
 from openmov.errors import ManifestError, RunFolderError, VocabularyError
 from openmov.runtime.atomic import write_text
 from openmov.runtime.distributed import ALONE, World
@@ -176,7 +177,7 @@ def _same_videos(folder: RunFolder, data: TrainingData) -> dict[str, str]:
 def _read_json(path: Path) -> dict[str, Any] | None:
     """None where there is no such file. Raises RunFolderError."""
     try:
-        fields = json.loads(path.read_text(encoding="utf-8"))
+        fields = read_json(path)
     except FileNotFoundError:
         return None
     except (OSError, ValueError, RecursionError) as error:

@@ -147,7 +147,7 @@ def test_a_full_disk_at_the_header_leaves_the_old_one_readable(tmp_path: Path, m
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patched:
-        patched.setattr(Path, "write_text", full)
+        patched.setattr(Path, "write_bytes", full)
         with pytest.raises(StorageError, match="no space left"):
             save_checkpoint(folder, weights(2.0), header(6))
     assert value_in(folder) == 1.0
