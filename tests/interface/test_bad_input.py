@@ -348,7 +348,7 @@ CASES: dict[str, tuple[Callable[[Place], list[str]], str]] = {
     # backbones
     "a hub out of reach": (
         trained("--set", "backbone.name=nobody/nothing"),
-        "hub cannot be reached; give a local folder",
+        "HF_HUB_OFFLINE forbids to ask the hub; give a local folder",
     ),
     "a folder without a backbone": (
         lambda p: p.train("--set", f"backbone.name={p.folder}"),
