@@ -10,7 +10,7 @@ INPUTS := pyproject.toml constraints/cpu.txt
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup setup-dev demo check format test test-slow test-openclip bench docs results studies pretrain clean
+.PHONY: crash soak help setup setup-dev demo check format test test-slow test-openclip bench docs results studies pretrain clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name what; do \
@@ -71,8 +71,14 @@ test-openclip: $(OPENCLIP)  ## tests beside open_clip, in an environment of thei
 	$(OPENCLIP_VENV)/bin/python -m pytest tests/openclip
 
 fuzz: $(DEV)  ## damaged inputs by the thousand, each in a process with limits (an hour at most)
-	@for script in $(wildcard tests/campaigns/*.py); do \
+	@for script in $(filter-out %/crash.py %/soak.py,$(wildcard tests/campaigns/*.py)); do \
 		echo "== $$script" && $(BIN)/python "$$script" || exit 1; done
+
+crash: $(DEV)  ## 20 kills at random moments of each of six verbs, into docs/results (about an hour on 2 idle cores)
+	$(BIN)/python tests/campaigns/crash.py --json docs/results/crash-$(shell date +%Y-%m-%d).json
+
+soak: $(DEV)  ## 10,000 short clips through predict and prepare, into docs/results (about an hour on 2 idle cores)
+	$(BIN)/python tests/campaigns/soak.py --json docs/results/soak-$(shell date +%Y-%m-%d).json
 
 bench: $(DEV)  ## every timed comparison, in little
 	@for script in $(wildcard benchmarks/*.py); do \

@@ -1,7 +1,6 @@
 """Fixtures shared by all tests."""
 
 import os
-import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,11 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # before anything imports the hub
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-    # A script starts what it sends to the background with Ctrl-C ignored, and so do all its children: tests that send
-    # one would wait for ever.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
 
+import default_signals  # noqa: F401 (so that tests may send Ctrl-C to their children)
 from hub.client import point
 from hub.server import Hub, serving
 from openmov.cli import run

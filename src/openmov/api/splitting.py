@@ -1,13 +1,15 @@
 """`openmov split`: base and novel classes of a list of names or a manifest, and, if asked, a split of its clips."""
 
+import os
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
 from openmov.api.labels import labels_of
-from openmov.data.manifest import load_manifest, write_manifest
-from openmov.data.split import chosen_split, split_classes, split_clips, write_vocabulary
-from openmov.errors import ManifestError, VocabularyError
+from openmov.data.manifest import load_manifest, manifest_text
+from openmov.data.split import chosen_split, refuse_other_vocabulary, split_classes, split_clips, vocabulary_text
+from openmov.errors import ManifestError, StorageError, VocabularyError
+from openmov.runtime.atomic import write_together
 from openmov.text.prompts import load_prompts
 from openmov.text.vocabulary import load_vocabulary
 
@@ -42,14 +44,17 @@ def write_split(
         vocabulary = chosen_split(listed, labels_of(novel, say), prompts=prompts)
     else:
         vocabulary = split_classes(listed, num_base=num_base, base_fraction=base_fraction, seed=seed, prompts=prompts)
-    divided = None
+    divided, texts = None, dict[Path, str]()
     if clips is not None:
         if clips.resolve() == names.resolve():
             raise ManifestError(clips, "is the manifest that is read", "write another file")
         manifest = load_manifest(names, root=root, check_files=False, vocabulary=vocabulary)
         divided = split_clips(manifest.records, test_fraction=test_fraction, val_fraction=val_fraction, seed=seed)
-        write_manifest(clips, divided, root=root or clips.parent)
-    write_vocabulary(out, vocabulary, seed=None if novel is not None else seed)
+        texts[clips] = manifest_text(clips, divided, root=root or clips.parent)
+        _refuse_other_list(clips, texts[clips])
+    refuse_other_vocabulary(out)
+    texts[out] = vocabulary_text(vocabulary, seed=None if novel is not None else seed)
+    write_together(texts)
     said = [f"{len(vocabulary.base)} base and {len(vocabulary.novel)} novel classes in {out}"]
     if divided is not None:
         counts = Counter(record.split for record in divided)
@@ -57,3 +62,13 @@ def write_split(
         kept = f", {groups} groups kept together" if groups else ""
         said.append(f"{counts['train']} train, {counts['val']} val and {counts['test']} test clips in {clips}{kept}")
     return tuple(said)
+
+
+def _refuse_other_list(path: Path, text: str) -> None:
+    """A CSV cannot say who made it: one that is there stays, unless it says the very same already."""
+    try:
+        same = not os.path.lexists(path) or path.read_bytes() in (b"", text.encode())
+    except OSError:
+        same = False
+    if not same:
+        raise StorageError(path, "is there, with other rows", "move it away, or choose another name")
