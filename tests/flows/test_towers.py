@@ -151,7 +151,7 @@ class TestTrust:
         assert "video alone (weight 0.75)" in text
         assert "sound alone (weight 0.25)" in text
         assert "leads their second by 0.33 or less" in text
-        assert json.loads(page.with_suffix(".json").read_text()) == answers
+        assert json.loads(page.with_suffix(".json").read_text()) == {"made_by": "openmov", **answers}
         assert run(asked([clip], tiny_world, pitch)) == 0
         printed = capsys.readouterr()
         assert "  pictures alone (0.75): " in printed.out
@@ -423,6 +423,10 @@ class TestBadInput:
         out, manifest = tmp_path / "weights.json", tmp_path / "some.csv"
         command = TestTrust.calibration(tiny_world, out)
         self.refused(command[:-2], "calibrate: weighs sound against pictures, and nothing hears", capsys)
+        out.write_text("of the user's own")
+        self.refused(command, "does not say that openmov made it", capsys)
+        assert out.read_text() == "of the user's own"
+        out.unlink()
         command[1] = str(manifest)
         shutil.copy(tiny_world.clip(BASE[0]), tmp_path / "a.mp4")
         (tmp_path / "b.mp4").write_bytes(b"no film")

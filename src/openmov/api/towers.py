@@ -27,7 +27,7 @@ from openmov.model.towers import AUDIO, BOTH, VIDEO, FrozenTowers
 from openmov.prediction.base_novel import NovelPath
 from openmov.prediction.predictor import NetworkScorer, record
 from openmov.prediction.towers import TowerCalibration, TowersRule, calibrate_towers
-from openmov.runtime.atomic import write_text
+from openmov.runtime.own_files import stamped, write_own
 from openmov.runtime.progress import progress_bar
 from openmov.text.vocabulary import Vocabulary
 from openmov.types import ClassEmbeddings, ClipBatch, Modality
@@ -180,7 +180,7 @@ def write_weights(path: Path, found: TowerCalibration, wiring: Wiring) -> dict[s
         "accuracy": dict(found.accuracy),
         "grid": [asdict(point) for point in found.grid],
     }
-    write_text(path, json.dumps(data, indent=1, ensure_ascii=False) + "\n")
+    write_own({path: json.dumps(stamped(data), indent=1, ensure_ascii=False) + "\n"})
     return data
 
 

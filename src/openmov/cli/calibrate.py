@@ -67,8 +67,10 @@ def calibrate(
     from openmov.data.source import Unreadable
     from openmov.errors import ManifestError
     from openmov.media.decode import limited_decoder
+    from openmov.runtime.own_files import refuse_foreign
     from openmov.text.vocabulary import Vocabulary, load_vocabulary
 
+    refuse_foreign([out])
     names = None if vocabulary is None else load_vocabulary(vocabulary)
     listed = load_manifest(manifest, vocabulary=names).select(split)
     labels = listed.labels if names is None else names.names
