@@ -42,10 +42,10 @@ def write_dataset(
 
 
 def _annotation_files(path: Path) -> list[Path]:
-    """The file itself, or every CSV of a folder (every JSON where there is no CSV)."""
+    """The file itself, or every CSV of a folder; where there is none every JSON, or every text."""
     if not path.is_dir():
         return [path]
-    for suffix in (".csv", ".json"):
+    for suffix in (".csv", ".json", ".txt"):
         found = sorted(one for one in path.iterdir() if one.suffix.lower() == suffix)
         if found:
             return found

@@ -28,7 +28,7 @@ def dataset(
     Parameters
     ----------
     name
-        kinetics400, kinetics600, kinetics700, vggsound, ucf101, hmdb51, shapesav-motion, -sound or -both,
+        kinetics400, kinetics600, kinetics700, vggsound, ucf101, hmdb51, jhmdb, shapesav-motion, -sound or -both,
         shapesav-scenes-motion or -sound, shapesav-scenes-motion-swapped or -sound-swapped.
     videos
         Folder of the videos: class folders, split folders or flat.

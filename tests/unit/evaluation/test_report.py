@@ -193,7 +193,7 @@ def test_an_older_report_survives_a_refusal(content, tmp_path, monkeypatch):
     def full(*_args, **_kwargs):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(Path, "write_text", full)
+    monkeypatch.setattr(Path, "write_bytes", full)
     with pytest.raises(StorageError, match="no space left"):
         report.write_report(tmp_path, content)
     assert path.read_bytes() == before

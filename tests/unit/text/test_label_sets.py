@@ -93,7 +93,9 @@ def test_names_that_would_become_one_are_refused() -> None:
         make_label_set("mine", ("RideBike", "ride_bike"))
 
 
-@pytest.mark.parametrize(("typed", "meant"), [("kinetics40", "kinetics400"), ("UCF-101", "ucf101"), ("hmdb", "hmdb51")])
+@pytest.mark.parametrize(
+    ("typed", "meant"), [("kinetics40", "kinetics400"), ("UCF-101", "ucf101"), ("hmdb5", "hmdb51")]
+)
 def test_the_nearest_is_named(typed: str, meant: str) -> None:
     with pytest.raises(VocabularyError, match=f"did you mean {meant}"):
         load_label_set(typed)

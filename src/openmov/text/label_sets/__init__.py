@@ -18,7 +18,7 @@ from importlib import resources
 
 from openmov.errors import VocabularyError
 
-LABEL_SETS = ("kinetics400", "kinetics600", "kinetics700", "ucf101", "hmdb51", "vggsound")
+LABEL_SETS = ("kinetics400", "kinetics600", "kinetics700", "ucf101", "hmdb51", "vggsound", "jhmdb")
 """What there is."""
 
 _NEXT_WORD = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
