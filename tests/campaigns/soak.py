@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -69,7 +70,10 @@ def family(pid: int) -> Iterator[int]:
     """A process and all below it."""
     yield pid
     for task in Path(f"/proc/{pid}/task").glob("*/children"):
-        for child in task.read_text().split():
+        children = ""
+        with suppress(OSError):  # a thread that ended this moment
+            children = task.read_text()
+        for child in children.split():
             yield from family(int(child))
 
 
