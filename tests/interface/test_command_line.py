@@ -25,6 +25,7 @@ VERBS = (
     *(
         "cache clear",
         "cache show",
+        "calibrate",
         "check",
         "compare",
         "dataset",
@@ -99,7 +100,9 @@ class TestHelp:
         assert run([*verb.split(), "--help"]) == 0
         shown = capsys.readouterr().out
         positional = {"--files", "--kind", "--runs", "--names", "--name"} | (
-            {"shapesav write": {"--out"}, "share": {"--run"}, "export": {"--run"}}.get(verb, set())
+            {"shapesav write": {"--out"}, "share": {"--run"}, "export": {"--run"}, "calibrate": {"--manifest"}}.get(
+                verb, set()
+            )
         )
         for option in options_of(verb):
             wanted = option if option not in positional else option.removeprefix("--").upper()
@@ -231,8 +234,8 @@ class TestJson:
             ),
         }
         with_json = {verb for verb in VERBS if "--json" in options_of(verb)}
-        asks_a_hub = {"models fetch"}  # test_models.py
-        assert with_json == set(commands) | asks_a_hub
+        asks_a_hub, needs_a_sound_tower = {"models fetch"}, {"calibrate"}  # test_models.py, flows/test_towers.py
+        assert with_json == set(commands) | asks_a_hub | needs_a_sound_tower
         for verb, (command, keys) in commands.items():
             assert run([*command, "--json"]) == 0
             assert keys <= json.loads(capsys.readouterr().out).keys(), verb

@@ -232,7 +232,11 @@ def _no_weights(name: str, listing: Listing, safetensors_only: bool) -> HubError
 
 def _gather(folder: Path, files: Mapping[str, Path]) -> Path:
     """Makes a folder of links (copies, where there are none) to files of snapshots; it appears when it is whole."""
-    with atomic_folder(folder) as temporary:
+
+    def holds_these_alone(older: Path) -> bool:
+        return all(one.name in files and (one.is_symlink() or one.is_file()) for one in older.iterdir())
+
+    with atomic_folder(folder, replaces=holds_these_alone) as temporary:
         for file, snapshot in files.items():
             source = (snapshot / file).resolve()
             try:
