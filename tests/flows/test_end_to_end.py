@@ -287,7 +287,8 @@ class TestPrediction:
         asked = ["predict", str(tiny_world.clip(BASE[0])), "--labels", ",".join(BASE), "--run", str(tiny_run)]
         before, after = printed_json(capsys, asked), printed_json(capsys, [*asked, "--backbone", str(moved)])
         assert after["predictions"] == before["predictions"]
-        assert after["backbone"] == {"name": str(moved), "identity": before["backbone"]["identity"], "revision": None}
+        assert after["backbone"] == before["backbone"] | {"name": str(moved)}
+        assert before["backbone"]["name"] == str(tiny_world.backbone)
 
 
 @pytest.fixture(scope="module")

@@ -141,7 +141,7 @@ class TestReport:
         command = ["predict", str(album), "--labels", LABELS, "--run", str(tiny_run), "--report", str(page), "--json"]
         assert run(command) == 2
         printed = json.loads(capsys.readouterr().out)
-        assert json.loads(page.with_suffix(".json").read_text()) == printed
+        assert json.loads(page.with_suffix(".json").read_text()) == {"made_by": "openmov"} | printed
         text = page.read_text()
         assert not re.findall(r'(?:src|href)="(?!data:|#)', text), "loads something from elsewhere"
         assert len(re.findall(r"<img ", text)) == 2 * 3, "frames, flow and sound of both"
