@@ -74,9 +74,10 @@ class Repository:
     def _contents(self, reference: str) -> dict[str, bytes]:
         if reference not in self._read:
             changed = [one.files for one in self.pull_requests if reference == f"refs/pr/{one.num}"]
-            self._read[reference] = {}
+            found: dict[str, bytes] = {}
             for folder in (self.files, *changed):
-                self._read[reference] |= _read_folder(folder)
+                found |= _read_folder(folder)
+            self._read[reference] = found  # at once: other threads ask meanwhile
         return self._read[reference]
 
 
