@@ -94,8 +94,8 @@ studies: $(RUNTIME)  ## every table and figure of the paper on ShapesAV (at most
 	$(BIN)/openmov study all --data shapesav --out docs/results/studies-$(shell date +%Y-%m-%d) --work runs/study
 
 pretrain: $(RUNTIME)  ## make the bundled tiny CLIPs anew (at most 60 minutes each on 2 cores)
-	$(BIN)/python -m openmov.data.shapesav.tiny_clip --out src/openmov/data/shapesav/weights
-	$(BIN)/python -m openmov.data.shapesav.tiny_clip --out src/openmov/data/shapesav/weights_wide --width 192 --seed 1
+	$(BIN)/python -m openmov.shapesav.tiny_clip --out src/openmov/shapesav/weights
+	$(BIN)/python -m openmov.shapesav.tiny_clip --out src/openmov/shapesav/weights_wide --width 192 --seed 1
 
 clean:  ## forget .venv, so that the next target installs anew
 	rm -rf $(VENV) $(OPENCLIP_VENV)

@@ -19,7 +19,7 @@ from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
 
 from clips import write_manifest
 from machine import machine
-from openmov.api.wiring import wire
+from openmov.build import build_components
 from openmov.config.load import change_recipe, load_recipe
 from openmov.data.entries import Cost, summed
 from openmov.data.manifest import load_manifest
@@ -32,7 +32,7 @@ def stored(kind: str, manifest: Path, folder: Path) -> tuple[float, Cost]:
     """Core-seconds in all, and how much was made, for one kind of entry; the first clip warms up and is not counted."""
     changes = [f"model.method={KINDS[kind]}", f"model.modalities=[{kind}]", "views.train_seeds=1"]
     recipe = change_recipe(load_recipe("kinetics700"), ["backbone.name=shapesav-tiny", *changes])
-    reader = wire(recipe, folder).reader()
+    reader = build_components(recipe, folder).dataset()
     first, *others = load_manifest(manifest).records
     with suppress(DecodeError):
         reader.store(first, training=True)
@@ -46,7 +46,7 @@ def stored(kind: str, manifest: Path, folder: Path) -> tuple[float, Cost]:
 def planned(manifest: Path, folder: Path) -> float:
     """Core-seconds a clip for opening, hashing and looking for what is there."""
     changes = ["model.method=flow_only", "model.modalities=[flow]", "backbone.name=shapesav-tiny"]
-    reader = wire(change_recipe(load_recipe("kinetics700"), changes), folder).reader()
+    reader = build_components(change_recipe(load_recipe("kinetics700"), changes), folder).reader()
     records, begun = load_manifest(manifest).records, time.process_time()
     for record in records:
         reader.entries(record, training=True)

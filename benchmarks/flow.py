@@ -33,8 +33,8 @@ from rich.table import Table
 
 from openmov.media.decode import probe, read_frame_pairs
 from openmov.modalities.flow import encode_flow
-from openmov.modalities.tvl1 import grey, tvl1
-from openmov.modalities.tvl1_torch import best_device, tvl1_batch
+from openmov.tvl1.flow import grey, tvl1
+from openmov.tvl1.on_device import best_device, tvl1_batch
 
 try:
     from skimage.registration import optical_flow_tvl1

@@ -17,10 +17,10 @@ from typing import TypeVar
 import torch
 import torch.nn.functional as F
 
-from openmov.api.answers import ranked
-from openmov.api.class_names import ClassNames
 from openmov.baselines.frozen_clip import FrozenCLIPRule
+from openmov.build import ClassNames
 from openmov.config.schema import BackboneConfig
+from openmov.inference.answers import ranked
 from openmov.model.backbones import load_backbone
 from openmov.store.class_vectors import ClassVectors
 from openmov.text.label_sets import LABEL_SETS, load_label_set

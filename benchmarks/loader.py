@@ -18,13 +18,13 @@ from rich.table import Table
 
 from clips import write_manifest
 from machine import machine
-from openmov.api.pack import pack_manifest
-from openmov.api.prepare_manifest import PrepareOptions, prepare_manifest
-from openmov.api.wiring import wire
+from openmov.build import build_components
 from openmov.config.load import change_recipe, load_recipe
+from openmov.data.loader import TrainLoader
 from openmov.data.manifest import load_manifest
-from openmov.data.reader import ClipReader
-from openmov.data.source import TrainingClips
+from openmov.data.reader import ClipDataset
+from openmov.prepare.manifest import PrepareOptions, prepare_manifest
+from openmov.prepare.pack import pack_manifest
 from openmov.types import Modality
 
 WORKERS = (0, 1, 2)
@@ -34,9 +34,9 @@ BATCH = 8
 class Source:
     """One way to get clips; with 0 workers they are read where they are used."""
 
-    def __init__(self, reader: ClipReader, manifest: Path, workers: int) -> None:
+    def __init__(self, reader: ClipDataset, manifest: Path, workers: int) -> None:
         self.records, self.reader, self.workers = load_manifest(manifest).records, reader, workers
-        self.clips = TrainingClips(reader, self.records, 0, workers)
+        self.clips = TrainLoader(reader, self.records, 0, workers)
 
     def read(self, indices: list[int]) -> torch.Tensor:
         if self.workers:
@@ -64,9 +64,9 @@ def main() -> int:
         prepare_manifest(recipe, manifest, cache_folder=root / "loose", options=threads, shown=False)
         pack_manifest(recipe, manifest, root / "pack", cache_folder=root / "loose", shown=False)
         readers = {
-            "decoded on the fly": wire(recipe, None).reader(wanted),
-            "cache": wire(recipe, root / "loose").reader(wanted),
-            "pack": wire(recipe, root / "pack").reader(wanted),
+            "decoded on the fly": build_components(recipe, None).dataset(wanted),
+            "cache": build_components(recipe, root / "loose").dataset(wanted),
+            "pack": build_components(recipe, root / "pack").dataset(wanted),
         }
         indices = list(range(BATCH))
         first = {name: Source(reader, manifest, 0).read(indices[:2]) for name, reader in readers.items()}

@@ -42,24 +42,24 @@ from tokenizers.processors import TemplateProcessing
 from transformers import CLIPConfig, CLIPModel, PreTrainedTokenizerFast
 
 from flow import machine
-from openmov.api.answers import Prediction
-from openmov.api.predict import load
-from openmov.api.predictor import Predictor
 from openmov.data import pictures
 from openmov.data.footage import Footage
 from openmov.data.records import Record
 from openmov.data.segment import file_facts, span_within
 from openmov.data.sound import SoundReader
+from openmov.inference.answers import Prediction
+from openmov.inference.predict import load
+from openmov.inference.predictor import Predictor
 from openmov.media.decode import read_frame_pairs
 from openmov.media.encode import write_clip
 from openmov.media.sampling import View, ViewSettings, evaluation_views
 from openmov.modalities.flow import flow_image, working_size
 from openmov.modalities.rgb import normalise, resize_crop
-from openmov.modalities.tvl1 import grey
 from openmov.model.backbones.clip import CLIPBackbone
 from openmov.model.encoders import FrameEncoder
-from openmov.prediction.base_novel import novel_probabilities
+from openmov.scoring.paths import novel_probabilities
 from openmov.text.prompts import load_prompts
+from openmov.tvl1.flow import grey
 from openmov.types import ClassEmbeddings, JointEmbeddings, Modality
 
 LABELS = ("archery", "arm wrestling", "biking", "orchestra", "printer printing", "volcano explosion")
@@ -159,13 +159,13 @@ class Straightforward:
     """What one would write in an afternoon."""
 
     def __init__(self, folder: Path, predictor: Predictor) -> None:
-        self.wiring = predictor._wiring
+        self.components = predictor._components
         self.model = CLIPModel.from_pretrained(folder).eval()
         self.classes: ClassEmbeddings = predictor._scorer.embed_classes(predictor.vocabulary(LABELS))
-        self.sound = SoundReader(self.wiring.recipe.audio)
+        self.sound = SoundReader(self.components.recipe.audio)
 
     def predict(self, path: Path) -> Measured:
-        recipe, clock = self.wiring.recipe, Clock()
+        recipe, clock = self.components.recipe, Clock()
         info = file_facts(path)
         views = self._views(path)
         moments = list(dict.fromkeys(view.times_seconds for view in views))
@@ -179,7 +179,7 @@ class Straightforward:
         for view in views:
             moment = moments.index(view.times_seconds)
             shown = images[np.searchsorted(times, np.array(view.times_seconds) + 5e-4, side="right") - 1]
-            size, mean, std = recipe.video.crop_size, self.wiring.backbone.mean, self.wiring.backbone.std
+            size, mean, std = recipe.video.crop_size, self.components.backbone.mean, self.components.backbone.std
             rgb = normalise(resize_crop(shown, view.crop, size), mean, std)
             moved = flow_image(flows[moment], view.crop, size, recipe.flow, mean, std)
             with clock.stage("encoders"):
@@ -191,7 +191,7 @@ class Straightforward:
             with clock.stage("encoders"):
                 embedded[Modality.AUDIO] = [self._encode(window[None]) for window in windows]
         embeddings = self._joint(embedded)
-        found = novel_probabilities(embeddings, self.classes, self.wiring.novel_path).mean(0)
+        found = novel_probabilities(embeddings, self.classes, self.components.novel_path).mean(0)
         return Measured(time.perf_counter() - started, clock.stages, embeddings, found)
 
     @torch.inference_mode()
@@ -206,7 +206,7 @@ class Straightforward:
         return JointEmbeddings(fused, present, F.normalize(frames[Modality.VIDEO], dim=-1).mean(dim=1))
 
     def _views(self, path: Path) -> tuple[View, ...]:
-        recipe, stream = self.wiring.recipe, file_facts(path).video
+        recipe, stream = self.components.recipe, file_facts(path).video
         video = recipe.video
         settings = ViewSettings(
             num_frames=video.num_frames,
@@ -219,11 +219,11 @@ class Straightforward:
 
     def _pair_times(self, path: Path, times: tuple[float, ...]) -> tuple[np.ndarray, np.ndarray]:
         """The same pairs as openmov's, by their times: which they are is not what is compared."""
-        found = read_frame_pairs(path, times, min_gap_seconds=self.wiring.recipe.flow.min_gap_seconds)
+        found = read_frame_pairs(path, times, min_gap_seconds=self.components.recipe.flow.min_gap_seconds)
         return found.first.times_seconds, found.second.times_seconds
 
     def _flow(self, images: np.ndarray, times: np.ndarray, pairs: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
-        height, width = working_size(*images.shape[1:3], self.wiring.recipe.flow.short_side)
+        height, width = working_size(*images.shape[1:3], self.components.recipe.flow.short_side)
 
         def working(when: float) -> np.ndarray:
             picture = Image.fromarray(grey(images[nearest(times, when)]))

@@ -19,14 +19,14 @@ from rich.table import Table
 
 from clips import write_manifest
 from machine import machine
-from openmov.api.prepare_crew import Engine, open_crew
-from openmov.api.prepare_plan import Survey, survey
-from openmov.api.prepare_work import Setup
-from openmov.api.wiring import Wiring, wire
+from openmov.build import Components, build_components
 from openmov.config.load import change_recipe, load_recipe
 from openmov.config.schema import Recipe
 from openmov.data.entries import Cost, summed
 from openmov.data.manifest import load_manifest
+from openmov.prepare.plan import CacheScan, survey
+from openmov.prepare.video import Setup
+from openmov.prepare.workers import Engine, open_crew
 
 WAYS: tuple[tuple[Engine, int], ...] = (("threads", 1), ("processes", 1), ("threads", 2), ("processes", 2))
 FLOW = ["model.method=flow_only", "model.modalities=[flow]"]
@@ -46,18 +46,18 @@ def recipe_of(more: list[str]) -> Recipe:
     return change_recipe(load_recipe("kinetics700"), small)
 
 
-def look(wiring: Wiring, manifest: Path) -> Survey:
-    assert wiring.cache is not None
+def look(components: Components, manifest: Path) -> CacheScan:
+    assert components.cache is not None
     records = [(record, True) for record in load_manifest(manifest).records]
     options = {"frames": False, "verify": False, "threads": 1}
-    return survey(wiring.reader(), wiring.cache, records, **options, show=lambda _: None)
+    return survey(components.dataset(), components.cache, records, **options, show=lambda _: None)
 
 
 def fill(recipe: Recipe, manifest: Path, folder: Path, engine: Engine, workers: int) -> Run:
-    wiring = wire(recipe, folder)
-    jobs = look(wiring, manifest).jobs
+    components = build_components(recipe, folder)
+    jobs = look(components, manifest).jobs
     setup = Setup(recipe, folder, frames=False)
-    with open_crew(setup, wiring, engine, workers, 600.0) as crew:
+    with open_crew(setup, components, engine, workers, 600.0) as crew:
         list(crew.outcomes(jobs[:workers]))  # everything is loaded and compiled
         begun = time.perf_counter()
         cost: dict[str, Cost] = {}

@@ -18,15 +18,14 @@ from pathlib import Path
 import numpy as np
 
 from openmov.config.schema import AudioConfig, FlowConfig, VideoConfig, ViewsConfig
-from openmov.data.packed import PackedEntries, PackedVideo
 from openmov.data.pictures import PictureSettings
-from openmov.data.reader import ClipReader, Opened
-from openmov.data.shard_clips import ShardStore
+from openmov.data.reader import ClipDataset, Opened
+from openmov.data.shards import PackedEntries, PackedVideo, ShardStore
 from openmov.data.sound import SoundReader
 from openmov.store.entry import ARRAY, to_bytes
 from openmov.store.pack import Sample, open_pack, write_pack
 from openmov.store.remote import open_files
-from openmov.training.order import Plan
+from openmov.training.sampler import BatchSampler
 from openmov.types import Modality
 
 BUFFER, BATCH, CLIPS_A_SHARD = 32, 8, 16
@@ -39,11 +38,11 @@ MEDIA = {
 }
 
 
-def reader() -> ClipReader:
+def reader() -> ClipDataset:
     """Flow and sound, as large as real ones; a single seeded view."""
     pictures = PictureSettings(VIDEO, FlowConfig(), (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
     modalities = frozenset({Modality.FLOW, Modality.AUDIO})
-    return ClipReader(modalities, pictures, ViewsConfig(train_seeds=1), SoundReader(AudioConfig()))
+    return ClipDataset(modalities, pictures, ViewsConfig(train_seeds=1), SoundReader(AudioConfig()))
 
 
 def make_pack(folder: Path, shards: int) -> None:
@@ -72,7 +71,7 @@ def stream(where: str, kept: str) -> None:
     videos = [PackedVideo.of_line(line) for line in pack.lines]
     source = ShardStore(reader(), pack).training(videos, 0, BUFFER)
     began = time.perf_counter()
-    plan = Plan(len(source), 1, BATCH, BATCH, 0, order=source.order)
+    plan = BatchSampler(len(source), 1, BATCH, BATCH, 0, order=source.order)
     clips = sum(len(batch) for batch in source.batches(plan.steps_from(0)))
     seconds = time.perf_counter() - began
     assert clips == len(videos)

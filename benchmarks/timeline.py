@@ -26,15 +26,15 @@ import av
 import numpy as np
 import torch
 
-from openmov.api.choices import Choices
-from openmov.api.moments import Segment, Window
-from openmov.api.predict import predictor_for
-from openmov.api.predictor import Predictor
-from openmov.api.timeline import TimelineSettings
 from openmov.data.moving import middle_crop
 from openmov.data.pictures import ViewPictures
 from openmov.data.records import Record
 from openmov.data.segment import file_facts
+from openmov.inference.answers import Segment, Window
+from openmov.inference.options import Choices
+from openmov.inference.predict import predictor_for
+from openmov.inference.predictor import Predictor
+from openmov.inference.timeline import TimelineSettings
 from openmov.media.decode import probe, read_frames
 from openmov.media.encode import write_clip
 from openmov.media.sampling import View

@@ -32,20 +32,20 @@ from rich.console import Console
 from rich.table import Table
 
 from machine import machine
-from openmov.api.pack import pack_manifest
-from openmov.api.prepare_manifest import PrepareOptions, prepare_manifest
-from openmov.api.wiring import Wiring, feature_facts, wire
+from openmov.build import Components, build_components, feature_facts
 from openmov.config.load import change_recipe, load_recipe
 from openmov.config.schema import ModelConfig, Recipe, TrainingConfig
+from openmov.data.loader import TrainLoader
 from openmov.data.manifest import load_manifest
 from openmov.data.records import Record
-from openmov.data.shapesav.pool import PoolSize, write_world
-from openmov.data.source import TrainingClips
 from openmov.model import JointModel, build_model
 from openmov.model.backbones import Backbone
 from openmov.model.encoders import FrameEncoder
+from openmov.prepare.manifest import PrepareOptions, prepare_manifest
+from openmov.prepare.pack import pack_manifest
 from openmov.runtime.checkpoint import Provenance
 from openmov.runtime.run_folder import RunFolder
+from openmov.shapesav.pool import PoolSize, write_world
 from openmov.store.features import open_features, write_features
 from openmov.training.loop import TrainingSummary, train
 from openmov.training.objective import BaseObjective
@@ -121,7 +121,7 @@ def network(backbone: Backbone, modality: Modality, frames: int, **model: Any) -
 def steps(folder: Path, *, quick: bool) -> dict[str, float]:
     """Seconds of every kind of step, by name; one modality after the other, for the networks are large."""
     recipe = change_recipe(load_recipe("kinetics700"), [f"backbone.name={folder}"])
-    backbone, config = wire(recipe, None).backbone, TrainingConfig(batch_size=1)
+    backbone, config = build_components(recipe, None).backbone, TrainingConfig(batch_size=1)
     found: dict[str, float] = {}
     shapes = ((Modality.FLOW, 3 if quick else 16, 1), (Modality.AUDIO, 16, 1 if quick else 2))
     for modality, frames, clips in shapes:
@@ -186,9 +186,9 @@ def heads(folder: Path, work: Path, *, quick: bool) -> dict[str, dict[str, float
         for method in ("video_only", "clip_adapter"):  # those that look at nothing but the video, and train
             for precision in ("fp32", "bf16"):
                 recipe = change_recipe(base, [f"model.method={method}", f"training.precision={precision}"])
-                wiring = with_features(recipe, work / f"features-{frames}", clips)
+                components = with_features(recipe, work / f"features-{frames}", clips)
                 out = work / f"{width}-{method}-{precision}".replace(" ", "")
-                runs[f"{method}, {width}, {precision}"] = HeadTraining(wiring, clips, out)
+                runs[f"{method}, {width}, {precision}"] = HeadTraining(components, clips, out)
     found: dict[str, dict[str, float]] = {}
     for _ in range(1 if quick else 2):
         for name, run in runs.items():
@@ -199,35 +199,35 @@ def heads(folder: Path, work: Path, *, quick: bool) -> dict[str, dict[str, float
     return found
 
 
-def with_features(recipe: Recipe, folder: Path, clips: int) -> Wiring:
+def with_features(recipe: Recipe, folder: Path, clips: int) -> Components:
     """The recipe's parts with stored embeddings of so many videos that never were."""
-    wiring = wire(recipe, None)
-    facts = feature_facts(recipe, wiring.backbone)
+    components = build_components(recipe, None)
+    facts = feature_facts(recipe, components.backbone)
     if not folder.exists():
         rng = np.random.default_rng(0)
         with write_features(folder, facts) as writer:
             for number in range(clips):
                 view = rng.standard_normal((facts.num_frames, facts.dim), dtype=np.float32)
                 writer.add(str(number), "", [view], training=True)
-    return Wiring(recipe, wiring.backbone, None, features=open_features(folder, facts))
+    return Components(recipe, components.backbone, None, features=open_features(folder, facts))
 
 
 @dataclass
 class HeadTraining:
     """One training, from the start each time it is called."""
 
-    wiring: Wiring
+    components: Components
     clips: int
     out: Path
     times: int = 0
 
     def __call__(self) -> TrainingSummary:
         self.times += 1
-        recipe, dim = self.wiring.recipe, self.wiring.backbone.dim
+        recipe, dim = self.components.recipe, self.components.backbone.dim
         records = [Record(str(n), Path("none"), CLASSES[n % len(CLASSES)]) for n in range(self.clips)]
         return train(
-            self.wiring.network(),
-            TrainingClips(self.wiring.reader(), records, 0, 1),
+            self.components.network(),
+            TrainLoader(self.components.dataset(), records, 0, 1),
             objective(dim),
             recipe.training,
             RunFolder.create(self.out.with_name(f"{self.out.name}-{self.times}"), {}, "f", resume=False),
@@ -289,13 +289,13 @@ def reading(world: World, *, quick: bool) -> dict[str, float]:
     pack_manifest(recipe, world.manifest, packed, "train", cache_folder=cache, shown=False)
     records = [record for record in load_manifest(world.manifest).records if record.split == "train"]
     sources = {
-        "a file each": TrainingClips(wire(recipe, cache).reader(), records, 0, 2),
-        "tar shards": TrainingClips(wire(recipe, packed).reader(), records, 0, 2),
-        "mapped into memory": TrainingClips(wire(recipe, cache, features).reader(), records, 0, 2),
+        "a file each": TrainLoader(build_components(recipe, cache).dataset(), records, 0, 2),
+        "tar shards": TrainLoader(build_components(recipe, packed).dataset(), records, 0, 2),
+        "mapped into memory": TrainLoader(build_components(recipe, cache, features).dataset(), records, 0, 2),
     }
     batches = [range(start, min(start + 64, len(records))) for start in range(0, len(records), 64)]
 
-    def read(source: TrainingClips) -> float:
+    def read(source: TrainLoader) -> float:
         started = time.perf_counter()
         for batch in batches:
             source.batch(batch, 0)

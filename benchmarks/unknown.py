@@ -28,20 +28,20 @@ from tempfile import TemporaryDirectory
 from rich.console import Console
 from rich.table import Table
 
-from openmov.api.calibrating import REHEARSAL_FOLDER
-from openmov.api.runs import load_calibration, load_run, load_trained
-from openmov.api.wiring import Wiring
 from openmov.baselines.frozen_clip import FrozenCLIPRule
+from openmov.build import Components
+from openmov.data.loader import evaluation_batches
 from openmov.data.manifest import load_manifest
 from openmov.data.records import Record
-from openmov.data.source import evaluation_batches
 from openmov.data.split import pseudo_novel_split
 from openmov.evaluation.metrics import proportion
 from openmov.model import JointModel
-from openmov.prediction.predictor import AnswerRule, BaseNovelRule, Recording, record
-from openmov.prediction.unknown import BackgroundTest, Thresholds, calibrate_unknown
 from openmov.runtime.run_folder import RunFolder
+from openmov.scoring.embeddings import AnswerRule, BaseNovelRule, Embeddings, record
+from openmov.scoring.unknown import BackgroundTest, Thresholds, calibrate_unknown
 from openmov.text.vocabulary import Vocabulary, load_vocabulary
+from openmov.training.calibrate import REHEARSAL_FOLDER
+from openmov.training.runs import load_calibration, load_run, load_trained
 
 
 @dataclass(frozen=True)
@@ -56,11 +56,11 @@ class Row:
     background_accepted: tuple[int, int]
 
 
-def recorded(wiring: Wiring, network: JointModel, records: Sequence[Record]) -> Recording:
+def recorded(components: Components, network: JointModel, records: Sequence[Record]) -> Embeddings:
     """One pass of a network over clips, with the views of a test."""
     lost: list[object] = []
     clips = [replace(one, split="test") for one in records]
-    found = record(network, evaluation_batches(wiring.reader(), clips, 32, lost, 2))
+    found = record(network, evaluation_batches(components.dataset(), clips, 32, lost, 2))
     assert not lost, lost
     return found
 
@@ -69,23 +69,23 @@ def measured(folder: Path, pool: Path, cache: Path | None, share: int) -> list[R
     """All rows of one run; one in `share` of the test clips is looked at."""
     run, task = (
         load_run(folder, cache),
-        "sound" if "audio" in load_run(folder, None).wiring.recipe.model.modalities else "motion",
+        "sound" if "audio" in load_run(folder, None).components.recipe.model.modalities else "motion",
     )
-    wiring, vocabulary = run.wiring, load_vocabulary(pool / f"vocabulary-{task}.json")
+    components, vocabulary = run.components, load_vocabulary(pool / f"vocabulary-{task}.json")
     records = load_manifest(pool / f"manifest-{task}.csv", vocabulary=vocabulary).records
-    pseudo = pseudo_novel_split(vocabulary.for_protocol("base"), seed=wiring.recipe.training.seed)
-    rehearsed = load_trained(wiring, RunFolder.open(folder / REHEARSAL_FOLDER).best)
+    pseudo = pseudo_novel_split(vocabulary.for_protocol("base"), seed=components.recipe.training.seed)
+    rehearsed = load_trained(components, RunFolder.open(folder / REHEARSAL_FOLDER).best)
     unseen = [one for one in records if one.split in ("train", "val") and one.label in pseudo.novel]
     seen = [one for one in records if one.split == "val" and one.label in pseudo.base]
     path = load_calibration(folder) or run.rule.novel
-    rule, embed = BaseNovelRule(wiring.tau, path), wiring.class_embedder()
-    clips = [recorded(wiring, rehearsed, part) for part in (unseen, seen)]
+    rule, embed = BaseNovelRule(components.tau, path), components.class_embedder()
+    clips = [recorded(components, rehearsed, part) for part in (unseen, seen)]
     thresholds = calibrate_unknown(*clips, pseudo, embed, rule)
     test = recorded(
-        wiring, load_trained(wiring, run.folder.best), [one for one in records if one.split == "test"][::share]
+        components, load_trained(components, run.folder.best), [one for one in records if one.split == "test"][::share]
     )
     name = f"{task}, {folder.parent.name}/{folder.name}"
-    frozen = FrozenCLIPRule(wiring.backbone.temperature)
+    frozen = FrozenCLIPRule(components.backbone.temperature)
     return [
         row(name, "novel", vocabulary.novel, vocabulary.base, False, test, embed, rule, thresholds, vocabulary),
         row(name, "base", vocabulary.base, vocabulary.base, True, test, embed, rule, thresholds, vocabulary),
@@ -99,7 +99,7 @@ def row(
     names: tuple[str, ...],
     known_to_run: tuple[str, ...],
     base: bool,
-    test: Recording,
+    test: Embeddings,
     embed: object,
     rule: AnswerRule,
     thresholds: Thresholds,
@@ -132,9 +132,9 @@ def row(
 
 def small_run(folder: Path) -> tuple[Path, Path, Path]:
     """A pool and a run of two epochs on one in a few clips: run, pool and cache."""
-    from openmov.api.train import run_training
     from openmov.config.load import load_recipe
-    from openmov.data.shapesav.pool import plan_pool, write_pool
+    from openmov.shapesav.pool import plan_pool, write_pool
+    from openmov.training.train import run_training
 
     pool, run, cache = folder / "clips", folder / "runs" / "mov", folder / "cache"
     write_pool(pool, plan_pool(4, 4, 1, 2026), workers=2)

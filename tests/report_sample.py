@@ -9,8 +9,17 @@ from pathlib import Path
 
 import numpy as np
 
-from openmov.evaluation.comparison import write_comparison
-from openmov.evaluation.content import (
+from openmov.evaluation.metrics import paired_bootstrap, proportion
+from openmov.evaluation.result import Evaluation, Failure, Role, SampleRecord
+from openmov.evaluation.rows import (
+    CrossRow,
+    GeneralisedRow,
+    confusion_map,
+    cross_row,
+    protocol_row,
+    reliability,
+)
+from openmov.report.content import (
     Answer,
     ClassChange,
     ComparedRun,
@@ -27,18 +36,8 @@ from openmov.evaluation.content import (
     TaskReport,
     TauSweep,
 )
-from openmov.evaluation.detail import (
-    CrossRow,
-    GeneralisedRow,
-    confusion_map,
-    cross_row,
-    protocol_row,
-    reliability,
-)
-from openmov.evaluation.metrics import paired_bootstrap, proportion
-from openmov.evaluation.paper import Extra
-from openmov.evaluation.report import write_report
-from openmov.evaluation.result import Evaluation, Failure, Role, SampleRecord
+from openmov.report.paper import Extra
+from openmov.report.report import write_comparison, write_report
 
 NUM_BASE, NUM_NOVEL, CLIPS_A_CLASS = 40, 24, 8
 _SHAPES = ("circle", "square", "triangle", "star", "cross", "ring", "diamond", "heart")

@@ -5,7 +5,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from openmov.data.shapesav.pool import PoolSize, write_world
+from openmov.shapesav.pool import PoolSize, write_world
 
 SHAPES = ("star", "circle")
 """Classes of these shapes alone, so that flow of few clips is computed."""

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from openmov.config.schema import AudioConfig, FlowConfig, VideoConfig, ViewsConfig
 from openmov.data.pictures import FrameEmbedder, PictureSettings
-from openmov.data.reader import ClipReader
+from openmov.data.reader import ClipDataset
 from openmov.data.sound import SoundReader
 from openmov.media.decode import PLAIN, Decoder
 from openmov.media.encode import write_clip
@@ -108,10 +108,10 @@ def small_reader(
     embed: FrameEmbedder | None = None,
     features: StoredFeatures | None = None,
     decoder: Decoder = PLAIN,
-) -> ClipReader:
+) -> ClipDataset:
     """A reader of these modalities; two seeded views in training, two clips in a test."""
     stored = None if cache is None else ArrayCache(cache)
-    return ClipReader(
+    return ClipDataset(
         frozenset(modalities),
         pictures or small_pictures(),
         views or ViewsConfig(train_seeds=2, num_clips=2, num_crops=1),

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
-from openmov.prediction.predictor import Recording
+from openmov.scoring.embeddings import Embeddings
 from openmov.text.vocabulary import Vocabulary
 from openmov.types import ClassEmbeddings, ClipBatch, JointEmbeddings, Modality
 
@@ -55,9 +55,9 @@ def recording(
     frozen: Sequence[Sequence[float]] | None = None,
     views: int = 1,
     **fused: Sequence[Sequence[float]],
-) -> Recording:
+) -> Embeddings:
     """Clips clip0, clip1 ...; `video`, `flow`, `audio` and `frozen` are one row a view."""
     rows = {Modality(name): torch.tensor(values) for name, values in fused.items()}
     present = {modality: torch.ones(len(values), dtype=torch.bool) for modality, values in rows.items()}
     embeddings = JointEmbeddings(rows, present, None if frozen is None else torch.tensor(frozen))
-    return Recording(tuple(f"clip{i}" for i in range(len(labels))), tuple(labels), views, embeddings)
+    return Embeddings(tuple(f"clip{i}" for i in range(len(labels))), tuple(labels), views, embeddings)

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from openmov.config.schema import TrainingConfig
 from openmov.runtime.checkpoint import Provenance
 from openmov.runtime.run_folder import RunFolder
-from openmov.training.log import TIMINGS
 from openmov.training.objective import BaseObjective
+from openmov.training.tracking import TIMINGS
 from openmov.types import ClassEmbeddings, ClipBatch, JointEmbeddings, Modality
 
 DIM = 8

@@ -4,9 +4,9 @@ import os
 import signal
 import time
 
-from openmov.api import prepare_work
-from openmov.api.prepare_work import Outcome
 from openmov.data.records import Record
+from openmov.prepare import video as prepare_work
+from openmov.prepare.video import Outcome
 
 
 def do_in_child(record: Record, *, training: bool, frames: bool) -> Outcome:

@@ -16,28 +16,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from openmov.api.answers import AnswerSettings, Prediction, RankedNames
-    from openmov.api.check import Findings
-    from openmov.api.check import check_files as check
-    from openmov.api.compare import compare_runs as compare
-    from openmov.api.evaluate import EvaluatedTask, write_evaluation
-    from openmov.api.evaluate import evaluate_task as evaluate
-    from openmov.api.moments import Segment, Window
-    from openmov.api.predict import load, predict
-    from openmov.api.predictor import Predictor
-    from openmov.api.prepare import Prepared
-    from openmov.api.prepare_manifest import Preparation, PrepareOptions
-    from openmov.api.prepare_manifest import prepare_manifest as prepare
-    from openmov.api.share import from_pretrained, save_pretrained
-    from openmov.api.timeline import Timeline, TimelineSettings
-    from openmov.api.train import TrainingResult
-    from openmov.api.train import run_training as train
     from openmov.config.load import bundled_recipes, change_recipe, load_recipe
     from openmov.config.schema import Recipe
-    from openmov.data.benchmarks.catalogue import DATASETS
-    from openmov.data.benchmarks.layout import Layout, VideoFile
-    from openmov.data.benchmarks.listing import Benchmark, ListedClip, Listing
+    from openmov.data.check import Findings
+    from openmov.data.check import check_files as check
     from openmov.data.split import split_classes
+    from openmov.datasets.benchmark import Benchmark, Layout, ListedClip, Listing, VideoFile
+    from openmov.datasets.catalogue import DATASETS
     from openmov.errors import (
         BackboneError,
         CheckpointError,
@@ -50,41 +35,76 @@ if TYPE_CHECKING:
         StorageError,
         VocabularyError,
     )
+    from openmov.inference.answers import AnswerSettings, Prediction, RankedNames, Segment, Window
+    from openmov.inference.predict import load, predict
+    from openmov.inference.predictor import Predictor
+    from openmov.inference.sharing import from_pretrained, save_pretrained
+    from openmov.inference.timeline import Timeline, TimelineSettings
     from openmov.methods import FUSIONS, METHODS, MODALITIES, TrainableMethod
     from openmov.model import MOV, JointModel, NetworkParts, TrainedModel
+    from openmov.prepare.manifest import Preparation, PrepareOptions
+    from openmov.prepare.manifest import prepare_manifest as prepare
+    from openmov.prepare.video import Prepared
     from openmov.registry import Registry
+    from openmov.runs.compare import compare_runs as compare
+    from openmov.runs.evaluate import EvaluatedTask, write_evaluation
+    from openmov.runs.evaluate import evaluate_task as evaluate
     from openmov.text.vocabulary import Vocabulary, load_vocabulary
+    from openmov.training.train import TrainingResult
+    from openmov.training.train import run_training as train
     from openmov.types import Clip, ClipBatch, JointEmbeddings, Modality, Scorer
 
 _PLACES = {
-    "openmov.api.answers": ("AnswerSettings", "Prediction", "RankedNames"),
-    "openmov.api.check": ("Findings", "check=check_files"),
-    "openmov.api.compare": ("compare=compare_runs",),
-    "openmov.api.evaluate": ("EvaluatedTask", "evaluate=evaluate_task", "write_evaluation"),
-    "openmov.api.predict": ("load", "predict"),
-    "openmov.api.moments": ("Segment", "Window"),
-    "openmov.api.predictor": ("Predictor",),
-    "openmov.api.prepare": ("Prepared",),
-    "openmov.api.prepare_manifest": ("Preparation", "PrepareOptions", "prepare=prepare_manifest"),
-    "openmov.api.share": ("from_pretrained", "save_pretrained"),
-    "openmov.api.timeline": ("Timeline", "TimelineSettings"),
-    "openmov.api.train": ("TrainingResult", "train=run_training"),
-    "openmov.config.load": ("bundled_recipes", "change_recipe", "load_recipe"),
+    "openmov.config.load": (
+        "bundled_recipes",
+        "change_recipe",
+        "load_recipe",
+    ),
     "openmov.config.schema": ("Recipe",),
+    "openmov.data.check": (
+        "Findings",
+        "check=check_files",
+    ),
     "openmov.data.split": ("split_classes",),
-    "openmov.errors": (
-        *("BackboneError", "CheckpointError", "DecodeError", "FeaturesError", "ManifestError", "OpenMovError"),
-        *("RecipeError", "RunFolderError", "StorageError", "VocabularyError"),
-    ),
-    "openmov.data.benchmarks.catalogue": ("DATASETS",),
-    "openmov.data.benchmarks.layout": (
-        "Layout",
-        "VideoFile",
-    ),
-    "openmov.data.benchmarks.listing": (
+    "openmov.datasets.benchmark": (
         "Benchmark",
+        "Layout",
         "ListedClip",
         "Listing",
+        "VideoFile",
+    ),
+    "openmov.datasets.catalogue": ("DATASETS",),
+    "openmov.errors": (
+        "BackboneError",
+        "CheckpointError",
+        "DecodeError",
+        "FeaturesError",
+        "ManifestError",
+        "OpenMovError",
+        "RecipeError",
+        "RunFolderError",
+        "StorageError",
+        "VocabularyError",
+    ),
+    "openmov.inference.answers": (
+        "AnswerSettings",
+        "Prediction",
+        "RankedNames",
+        "Segment",
+        "Window",
+    ),
+    "openmov.inference.predict": (
+        "load",
+        "predict",
+    ),
+    "openmov.inference.predictor": ("Predictor",),
+    "openmov.inference.sharing": (
+        "from_pretrained",
+        "save_pretrained",
+    ),
+    "openmov.inference.timeline": (
+        "Timeline",
+        "TimelineSettings",
     ),
     "openmov.methods": (
         "FUSIONS",
@@ -93,12 +113,32 @@ _PLACES = {
         "TrainableMethod",
     ),
     "openmov.model": (
-        "MOV",
         "JointModel",
+        "MOV",
         "NetworkParts",
         "TrainedModel",
     ),
+    "openmov.prepare.manifest": (
+        "Preparation",
+        "PrepareOptions",
+        "prepare=prepare_manifest",
+    ),
+    "openmov.prepare.video": ("Prepared",),
     "openmov.registry": ("Registry",),
+    "openmov.runs.compare": ("compare=compare_runs",),
+    "openmov.runs.evaluate": (
+        "EvaluatedTask",
+        "evaluate=evaluate_task",
+        "write_evaluation",
+    ),
+    "openmov.text.vocabulary": (
+        "Vocabulary",
+        "load_vocabulary",
+    ),
+    "openmov.training.train": (
+        "TrainingResult",
+        "train=run_training",
+    ),
     "openmov.types": (
         "Clip",
         "ClipBatch",
@@ -106,7 +146,6 @@ _PLACES = {
         "Modality",
         "Scorer",
     ),
-    "openmov.text.vocabulary": ("Vocabulary", "load_vocabulary"),
 }
 _WHERE = {entry.split("=")[0]: (place, entry.split("=")[-1]) for place, entries in _PLACES.items() for entry in entries}
 
@@ -174,7 +213,7 @@ __all__ = [
     "write_evaluation",
 ]
 
-if not TYPE_CHECKING:  # a type checker knows the names above, and shall refuse others
+if not TYPE_CHECKING:  # a type checker knows the names above, and should refuse others
 
     def __getattr__(name: str) -> object:
         if name not in _WHERE:

@@ -83,7 +83,7 @@ def read_json(path: Path, limit_bytes: int = LARGEST_BYTES) -> Any:
 
 
 def parse_json(text: str | bytes) -> Any:
-    """As `json.loads`, with one error for everything that is no JSON, nesting without end included: DocumentError."""
+    """As `json.loads`, with one error for everything that is not JSON, nesting without end included: DocumentError."""
     try:
         return json.loads(text)
     except RecursionError:
@@ -115,7 +115,7 @@ def decode_text(content: bytes) -> tuple[str, str]:
 
 
 def _without_mark(content: bytes) -> tuple[str, str]:
-    """UTF-16 without a mark is certain where every other byte of Latin letters is zero; else it is no text."""
+    """UTF-16 without a mark is certain where every other byte of Latin letters is zero; else it is not text."""
     zeros = (content[0::2].count(0), content[1::2].count(0))
     for encoding, empty, full in (("utf-16-le", zeros[1], zeros[0]), ("utf-16-be", zeros[0], zeros[1])):
         if len(content) % 2 == 0 and full == 0 and empty * 4 > len(content):

@@ -1,4 +1,4 @@
-"""Errors a user can mend.
+"""Errors a user can fix.
 
     OpenMovError
     ├── DecodeError       a media file cannot be read
@@ -21,20 +21,20 @@ from openmov.printable import printable
 
 
 class OpenMovError(Exception):
-    """`where: what; mend` in one line."""
+    """`where: what; hint` in one line."""
 
-    def __init__(self, where: str | Path, what: str, mend: str = "") -> None:
+    def __init__(self, where: str | Path, what: str, hint: str = "") -> None:
         self.where = str(where)
         """The file, field or argument at fault."""
         self.what = what
         """What is wrong with it."""
-        self.mend = mend
+        self.hint = hint
         """What the user can do about it."""
         line = f"{printable(where)}: {_one_line(what)}" if self.where else _one_line(what)
-        super().__init__(f"{line}; {_one_line(mend)}" if mend else line)
+        super().__init__(f"{line}; {_one_line(hint)}" if hint else line)
 
     def __reduce__(self) -> tuple[type["OpenMovError"], tuple[str, str, str]]:
-        return type(self), (self.where, self.what, self.mend)
+        return type(self), (self.where, self.what, self.hint)
 
 
 def _one_line(text: str) -> str:

@@ -39,7 +39,7 @@ class TrainableMethod:
     """The one stream it looks at; None for one that fuses those of `model.modalities`."""
     trains_video: bool = False
     """Whether its video encoder trains: it looks at frames, and stored embeddings are of no use to it."""
-    own_text: bool = False
+    text_head: bool = False
     """Whether it sees class names in a way of its own, and not as the backbone's frozen text tower does."""
 
     def build(self, parts: Any) -> Any:
@@ -62,16 +62,16 @@ METHODS: Registry[TrainableMethod] = Registry(
         "video_only": _ours("model:single_network", "Video only"),
         "flow_only": _ours("model:single_network", "Flow only", "flow"),
         "audio_only": _ours("model:single_network", "Sound only", "audio"),
-        "coop": _ours("baselines.coop:CoOp", "CoOp", own_text=True),
-        "clip_adapter": _ours("baselines.clip_adapter:CLIPAdapter", "CLIP-Adapter", own_text=True),
-        "actionclip": _ours("baselines.actionclip:ActionCLIP", "ActionCLIP", trains_video=True, own_text=True),
-        "xclip": _ours("baselines.xclip:XCLIP", "X-CLIP", trains_video=True, own_text=True),
-        "vificlip": _ours("baselines.vificlip:ViFiCLIP", "ViFi-CLIP", trains_video=True, own_text=True),
+        "coop": _ours("baselines.coop:CoOp", "CoOp", text_head=True),
+        "clip_adapter": _ours("baselines.clip_adapter:CLIPAdapter", "CLIP-Adapter", text_head=True),
+        "actionclip": _ours("baselines.actionclip:ActionCLIP", "ActionCLIP", trains_video=True, text_head=True),
+        "xclip": _ours("baselines.xclip:XCLIP", "X-CLIP", trains_video=True, text_head=True),
+        "vificlip": _ours("baselines.vificlip:ViFiCLIP", "ViFi-CLIP", trains_video=True, text_head=True),
         "finetune_video": _ours(_FINETUNED, "Video encoder fine-tuned", trains_video=True),
         "finetune_flow": _ours(_FINETUNED, "Flow encoder fine-tuned", "flow"),
         "finetune_audio": _ours(_FINETUNED, "Sound encoder fine-tuned", "audio"),
-        "resnet50_audio": _ours(_SCRATCH, "ResNet-50 (sound, from scratch)", "audio", own_text=True),
-        "slowfast_audio": _ours(_SCRATCH, "SlowFast (sound, from scratch)", "audio", own_text=True),
+        "resnet50_audio": _ours(_SCRATCH, "ResNet-50 (sound, from scratch)", "audio", text_head=True),
+        "slowfast_audio": _ours(_SCRATCH, "SlowFast (sound, from scratch)", "audio", text_head=True),
     },
 )
 """By the names that recipes use. To add one: `METHODS.register("name", TrainableMethod(...))`, or an entry point."""

@@ -1,4 +1,4 @@
-"""The values that cross rooms.
+"""The values that cross packages.
 
     Clip        network inputs of one video, made by `data`
     ClipBatch   several of them, padded to one shape: where `data` and `model` meet

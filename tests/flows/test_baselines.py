@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from openmov.api.export import export_model
 from openmov.cli import run
-from openmov.data.source import TrainingClips
+from openmov.data.loader import TrainLoader
 from openmov.errors import RecipeError
+from openmov.inference.export import export_model
 from openmov.model.backbones.clip import CLIPBackbone
 from openmov.runtime.checkpoint import load_checkpoint
 from openmov.types import ClipBatch
@@ -40,15 +40,15 @@ def test_a_method_trains_resumes_and_is_measured_like_mov(
 ) -> None:
     straight, stopped = tmp_path / "straight", tmp_path / "stopped"
     assert run(tiny_world.train(straight, *of(method))) == 0
-    read, calls = TrainingClips.batch, iter(range(99))
+    read, calls = TrainLoader.batch, iter(range(99))
 
-    def interrupted(self: TrainingClips, indices: Sequence[int], epoch: int) -> ClipBatch:
+    def interrupted(self: TrainLoader, indices: Sequence[int], epoch: int) -> ClipBatch:
         if next(calls) == 4:
             raise KeyboardInterrupt
         return read(self, indices, epoch)
 
     with monkeypatch.context() as patched:
-        patched.setattr(TrainingClips, "batch", interrupted)
+        patched.setattr(TrainLoader, "batch", interrupted)
         assert run(tiny_world.train(stopped, *of(method))) == 130
     assert run(tiny_world.train(stopped, *of(method), "--resume")) == 0
     ours, theirs = (load_checkpoint(folder / "checkpoints" / "best")[0] for folder in (straight, stopped))

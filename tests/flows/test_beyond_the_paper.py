@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from openmov.api.runs import load_calibration, load_run, load_trained
 from openmov.cli import run
+from openmov.training.runs import load_calibration, load_run, load_trained
 from tiny_world import TinyWorld
 
 
@@ -41,11 +41,11 @@ def test_evaluate_says_how_paths_and_encoders_were_mixed(
 
 def test_encoders_at_zero_are_the_backbone_s_and_at_one_the_run_s(matched: Path) -> None:
     loaded = load_run(matched, None)
-    fresh = loaded.wiring.network().trained_state()
-    whole = load_trained(loaded.wiring, loaded.folder.best).trained_state()
+    fresh = loaded.components.network().trained_state()
+    whole = load_trained(loaded.components, loaded.folder.best).trained_state()
     for share, encoders in ((0, fresh), (1, whole)):
         changed = loaded.changed((f"prediction.encoder_weight={share}",))
-        mixed = load_trained(changed.wiring, changed.folder.best).trained_state()
+        mixed = load_trained(changed.components, changed.folder.best).trained_state()
         for name, tensor in mixed.items():
             assert torch.equal(tensor, encoders[name] if name.startswith("encoders.") else whole[name])
     assert any(not torch.equal(fresh[name], whole[name]) for name in whole if name.startswith("encoders."))

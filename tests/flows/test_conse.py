@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 import torch
 
-from openmov.api import train as train_module
-from openmov.api.wiring import Wiring, wire
+from openmov.build import Components, build_components
 from openmov.cli import run
-from openmov.data.source import TrainingClips
+from openmov.data.loader import TrainLoader
 from openmov.model.backbones.conse import ConSEBackbone
 from openmov.runtime.checkpoint import load_checkpoint
+from openmov.training import train as train_module
 from openmov.types import ClipBatch
 from tiny_world import BASE, COUNTS, NOVEL, TinyWorld
 
@@ -38,13 +38,13 @@ class TestTraining:
         self, tiny_world: TinyWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """All layers train; the frozen encoder and every statistic keep their bits."""
-        parts: list[Wiring] = []
+        parts: list[Components] = []
 
-        def kept(*arguments: Any) -> Wiring:
-            parts.append(wire(*arguments))
+        def kept(*arguments: Any) -> Components:
+            parts.append(build_components(*arguments))
             return parts[-1]
 
-        monkeypatch.setattr(train_module, "wire", kept)
+        monkeypatch.setattr(train_module, "build_components", kept)
         assert run(tiny_world.train(tmp_path / "run", *SMALL[:4], "--set", "training.epochs=1")) == 0
         fresh = ConSEBackbone.load().image_encoder().state_dict()
         used = parts[0].frozen_embedder.encoder.encoder.state_dict()
@@ -65,15 +65,15 @@ class TestTraining:
     def test_interrupted_and_resumed_gives_the_same_bits(
         self, tiny_world: TinyWorld, conse_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reading: int
     ) -> None:
-        read, calls = TrainingClips.batch, iter(range(99))
+        read, calls = TrainLoader.batch, iter(range(99))
 
-        def interrupted(self: TrainingClips, indices: Sequence[int], epoch: int) -> ClipBatch:
+        def interrupted(self: TrainLoader, indices: Sequence[int], epoch: int) -> ClipBatch:
             if next(calls) == reading:
                 raise KeyboardInterrupt
             return read(self, indices, epoch)
 
         with monkeypatch.context() as patched:
-            patched.setattr(TrainingClips, "batch", interrupted)
+            patched.setattr(TrainLoader, "batch", interrupted)
             assert run(tiny_world.train(tmp_path / "run", *SMALL)) == 130
         assert run(tiny_world.train(tmp_path / "run", *SMALL, "--resume")) == 0
         mine, theirs = trained_weights(tmp_path / "run"), trained_weights(conse_run)

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from openmov.cli import run
-from openmov.data.shapesav.vocabulary import class_names
 from openmov.experiments.demo import DemoResult, run_demo
 from openmov.experiments.tasks import TASKS
+from openmov.shapesav.vocabulary import class_names
 from tiny_backbones import make_tiny_clip_folder
 
 PATTERN = ["clip", "single", "video", "score_fusion", "mov", "mov_calibrated"]

@@ -14,13 +14,13 @@ from typing import Any
 import pytest
 import torch
 
-from openmov.api import train as train_module
-from openmov.api.wiring import Wiring, wire
+from openmov.build import Components, build_components
 from openmov.cli import run
-from openmov.data.source import TrainingClips
+from openmov.data.loader import TrainLoader
 from openmov.media.decode.source import Source
 from openmov.model.backbones.clip import CLIPBackbone
 from openmov.runtime.checkpoint import load_checkpoint
+from openmov.training import train as train_module
 from openmov.types import ClipBatch
 from tiny_world import BASE, COUNTS, NOVEL, TinyWorld, make_tiny_world
 
@@ -99,13 +99,13 @@ class TestTraining:
     def test_leaves_the_frozen_weights_bit_for_bit(
         self, tiny_world: TinyWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        parts: list[Wiring] = []
+        parts: list[Components] = []
 
-        def kept(*arguments: Any) -> Wiring:
-            parts.append(wire(*arguments))
+        def kept(*arguments: Any) -> Components:
+            parts.append(build_components(*arguments))
             return parts[-1]
 
-        monkeypatch.setattr(train_module, "wire", kept)
+        monkeypatch.setattr(train_module, "build_components", kept)
         assert run(tiny_world.train(tmp_path / "run", cache=tmp_path / "cache")) == 0
         fresh = CLIPBackbone.load(str(tiny_world.backbone))
         pairs = (
@@ -132,15 +132,15 @@ class TestTraining:
         reading: int,
     ) -> None:
         out = tmp_path / "run"
-        read, calls = TrainingClips.batch, iter(range(99))
+        read, calls = TrainLoader.batch, iter(range(99))
 
-        def interrupted(self: TrainingClips, indices: Sequence[int], epoch: int) -> ClipBatch:
+        def interrupted(self: TrainLoader, indices: Sequence[int], epoch: int) -> ClipBatch:
             if next(calls) == reading:
                 raise KeyboardInterrupt
             return read(self, indices, epoch)
 
         with monkeypatch.context() as patched:
-            patched.setattr(TrainingClips, "batch", interrupted)
+            patched.setattr(TrainLoader, "batch", interrupted)
             assert run(tiny_world.train(out)) == 130
         assert capsys.readouterr().err.splitlines()[-1].startswith("openmov: interrupted")
         assert run(tiny_world.train(out)) == 2  # what is there is not written over unasked

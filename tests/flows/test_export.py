@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 import torch
 
-from openmov.api import export as export_module
-from openmov.api.export import export_model
-from openmov.api.trained import Trained, open_trained
 from openmov.cli import run
 from openmov.errors import OpenMovError, RecipeError, StorageError
+from openmov.inference import export as export_module
+from openmov.inference.export import export_model
+from openmov.inference.trained import Trained, open_trained
 from openmov.runtime.exported import Format
 from openmov.types import ClipBatch, Modality
 from tiny_world import BASE, NOVEL, TinyWorld
@@ -52,7 +52,7 @@ def probabilities(trained: Trained, inputs: dict[str, torch.Tensor], weights: di
     present = {modality: torch.ones(rows, dtype=torch.bool) for modality in tensors}
     joint = network(ClipBatch(("x",) * rows, tensors, present))
     streams = {str(name): rows for name, rows in joint.fused.items()} | {"frozen": joint.frozen}
-    classes = trained.wiring.class_embedder()(export_module._vocabulary(trained, LABELS, None)).vectors
+    classes = trained.components.class_embedder()(export_module._vocabulary(trained, LABELS, None)).vectors
     total = 0.0
     for name, (weight, tau) in weights.items():
         cosine = torch.nn.functional.normalize(streams[name], dim=-1) @ classes.T

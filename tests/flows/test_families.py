@@ -10,7 +10,7 @@ import torch
 
 import openmov
 from openmov.cli import run
-from openmov.data.source import TrainingClips
+from openmov.data.loader import TrainLoader
 from openmov.runtime.checkpoint import load_checkpoint
 from openmov.types import ClipBatch
 from small_shapesav import OVERRIDES, SmallShapesAV
@@ -71,15 +71,15 @@ def trained(shapesav: SmallShapesAV, backbone: Path, tmp_path_factory: pytest.Te
 def test_interrupted_and_resumed_gives_the_same_bits(
     shapesav: SmallShapesAV, backbone: Path, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    read, calls = TrainingClips.batch, iter(range(99))
+    read, calls = TrainLoader.batch, iter(range(99))
 
-    def interrupted(self: TrainingClips, indices: Sequence[int], epoch: int) -> ClipBatch:
+    def interrupted(self: TrainLoader, indices: Sequence[int], epoch: int) -> ClipBatch:
         if next(calls) == 1:
             raise KeyboardInterrupt
         return read(self, indices, epoch)
 
     with monkeypatch.context() as patched:
-        patched.setattr(TrainingClips, "batch", interrupted)
+        patched.setattr(TrainLoader, "batch", interrupted)
         assert run(training(shapesav, backbone, tmp_path / "run")) == 130
     assert run([*training(shapesav, backbone, tmp_path / "run"), "--resume"]) == 0
     assert_same_weights(tmp_path / "run", trained)

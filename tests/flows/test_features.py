@@ -9,18 +9,18 @@ from typing import Any
 import pytest
 import torch
 
-from openmov.api import wiring as wiring_module
-from openmov.api.training_data import load_base
-from openmov.api.wiring import Wiring, wire
+from openmov import build as wiring_module
+from openmov.build import Components, build_components
 from openmov.cli import run
 from openmov.config.load import change_recipe, load_recipe
 from openmov.config.schema import Recipe
-from openmov.data.source import TrainingClips
+from openmov.data.loader import TrainLoader
 from openmov.media.decode.source import Source
 from openmov.model.backbones.clip import CLIPBackbone
 from openmov.model.encoders import FrozenFrameEncoder
 from openmov.runtime.checkpoint import load_checkpoint
 from openmov.runtime.run_folder import RunFolder
+from openmov.training.data import load_base
 from openmov.training.loop import train
 from openmov.training.objective import BaseObjective
 from tiny_backbones import make_tiny_clip_folder
@@ -51,12 +51,12 @@ def features(tiny_world: TinyWorld, tmp_path_factory: pytest.TempPathFactory) ->
     return gathered(tiny_world, tmp_path_factory.mktemp("features") / "fp32")
 
 
-def trained(wiring: Wiring, world: TinyWorld, out: Path) -> list[dict[str, Any]]:
+def trained(components: Components, world: TinyWorld, out: Path) -> list[dict[str, Any]]:
     """Losses and gradients of every step of the recipe's training; its folder has the weights."""
     data, folder = load_base(world.manifest, world.vocabulary, 0), RunFolder.create(out, {}, "f", resume=False)
-    objective = BaseObjective(wiring.class_embedder()(data.vocabulary), 0.5, wiring.tau)
-    source = TrainingClips(wiring.reader(), data.train, 0, 1)
-    train(wiring.network(), source, objective, wiring.recipe.training, folder, PROVENANCE, progress=False)
+    objective = BaseObjective(components.class_embedder()(data.vocabulary), 0.5, components.tau)
+    source = TrainLoader(components.dataset(), data.train, 0, 1)
+    train(components.network(), source, objective, components.recipe.training, folder, PROVENANCE, progress=False)
     return metrics_of(folder)
 
 
@@ -76,7 +76,7 @@ class TestSameLosses:
         self, tiny_world: TinyWorld, features: Path, tmp_path: Path, changes: Sequence[str]
     ) -> None:
         recipe = change_recipe(load_recipe(tiny_world.recipe), changes)
-        fresh, stored = wire(recipe, None), wire(recipe, tmp_path / "cache", features)
+        fresh, stored = build_components(recipe, None), build_components(recipe, tmp_path / "cache", features)
         assert "video" in fresh.network().encoders
         assert "video" not in stored.network().encoders
         losses = [trained(one, tiny_world, tmp_path / name) for one, name in ((fresh, "fresh"), (stored, "stored"))]
@@ -92,7 +92,7 @@ class TestSameLosses:
         recipe = change_recipe(load_recipe(tiny_world.recipe), VIDEO_ONLY)
         other = change_recipe(recipe, ["views.first_seed=1", "views.train_seeds=1"])
         losses = [
-            trained(wire(one, None, features), tiny_world, tmp_path / str(number))
+            trained(build_components(one, None, features), tiny_world, tmp_path / str(number))
             for number, one in enumerate((recipe, other))
         ]
         assert losses[0] != losses[1]
@@ -103,8 +103,8 @@ class TestSameLosses:
         assert 1.4 * sizes[0] < sizes[1] < 2 * sizes[0]  # each with its header and checksums
         recipe = change_recipe(load_recipe(tiny_world.recipe), VIDEO_ONLY)
         rounded = change_recipe(recipe, ["views.features=bf16"])
-        exact = trained(wire(recipe, None, features), tiny_world, tmp_path / "exact")
-        near = trained(wire(rounded, None, half), tiny_world, tmp_path / "near")
+        exact = trained(build_components(recipe, None, features), tiny_world, tmp_path / "exact")
+        near = trained(build_components(rounded, None, half), tiny_world, tmp_path / "near")
         apart = [abs(a["loss"] - b["loss"]) / a["loss"] for a, b in zip(exact, near, strict=True) if "loss" in a]
         assert 0 < max(apart) < BF16_TOLERANCE
 

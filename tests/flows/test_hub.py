@@ -168,12 +168,12 @@ class TestTrainedModel:
 def test_recipes_load_from_the_copy_where_there_is_only_a_pickle(
     recipe: str, hub: Hub, published: Repositories
 ) -> None:
-    from openmov.api.wiring import wire
+    from openmov.build import build_components
     from openmov.config.load import load_recipe
 
     copy = COPIES[PREFERRED]
     hub.repositories = {PREFERRED: Repository(published[PREFERRED].files), copy: published[copy]}
-    assert wire(load_recipe(recipe, []), None).backbone.name == copy
+    assert build_components(load_recipe(recipe, []), None).backbone.name == copy
 
 
 HEARS = ("laion/clap-htsat-unfused", "laion/clap-htsat-fused")

@@ -126,7 +126,7 @@ class TestRun:
 
 
 def test_a_run_goes_on_whether_pickles_are_refused_or_not(tiny_world: TinyWorld, tmp_path: Path) -> None:
-    """It decides no weight, so it is no part of what tells one run from another."""
+    """It decides no weight, so it is not part of what tells one run from another."""
     short = ("--set", "model.method=video_only", "--set", "training.epochs=1")
     assert run(tiny_world.train(tmp_path / "run", *short)) == 0
     assert run(tiny_world.train(tmp_path / "run", *short, "--resume", "--safetensors-only")) == 0

@@ -14,9 +14,9 @@ import pytest
 from PIL import Image
 
 import openmov
-from openmov.api.labels import ONE_LABEL
 from openmov.cli import run
 from openmov.media.encode import write_clip
+from openmov.text.label_choice import ONE_LABEL
 from tiny_media import block_over_texture
 from tiny_world import BASE, NOVEL, TinyWorld
 
@@ -25,7 +25,7 @@ LABELS = ",".join(BASE)
 
 @pytest.fixture(scope="module")
 def album(tiny_world: TinyWorld, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two videos, a broken one in a folder of its own, and what is no video."""
+    """Two videos, a broken one in a folder of its own, and what is not a video."""
     folder = tmp_path_factory.mktemp("album")
     shutil.copy(tiny_world.clip(BASE[0]), folder / "b.mp4")
     (folder / "trip").mkdir()

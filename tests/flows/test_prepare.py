@@ -14,10 +14,10 @@ import pytest
 
 import tricky_work
 from broken_media import WAYS, write_pool
-from openmov.api import prepare_crew
-from openmov.api.prepare_manifest import PrepareOptions, prepare_manifest
 from openmov.config.load import change_recipe, load_recipe
 from openmov.config.schema import Recipe
+from openmov.prepare import workers as prepare_crew
+from openmov.prepare.manifest import PrepareOptions, prepare_manifest
 from openmov.store.cache import verify
 from tiny_world import TinyWorld
 

@@ -19,7 +19,7 @@ from dataclasses import asdict
 from pathlib import Path
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
 from ray.cluster_utils import Cluster
-from openmov.api.prepare_manifest import PrepareOptions, prepare_manifest
+from openmov.prepare.manifest import PrepareOptions, prepare_manifest
 from openmov.config.load import change_recipe, load_recipe
 
 recipe, manifest, cache = (Path(word) for word in sys.argv[1:4])
@@ -31,7 +31,7 @@ killed = []
 def seats():
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         try:
-            if path.read_bytes().startswith(b"ray::Seat"):
+            if path.read_bytes().startswith(b"ray::Worker"):
                 yield int(path.parent.name)
         except OSError:
             pass

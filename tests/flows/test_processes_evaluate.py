@@ -8,16 +8,15 @@ from typing import Any
 import pytest
 import torch
 
-from openmov.prediction.parts import gathered, own_part
-from openmov.prediction.predictor import Recording
 from openmov.runtime.distributed import ALONE, World
+from openmov.scoring.embeddings import Embeddings, gathered, own_part
 from openmov.types import JointEmbeddings, Modality
 from tiny_processes import run_job
 from tiny_world import TinyWorld
 
 _PROGRAM = """
 import sys
-from openmov.api import measuring
+from openmov.runs import measure as measuring
 from openmov.cli import run
 measuring._BATCH = 3  # several batches of few clips
 sys.exit(run(sys.argv[1:]))
@@ -63,11 +62,11 @@ def test_parts_are_whole_batches_and_cover_all(count: int, size: int) -> None:
     assert all(part.start % 32 == 0 for part in parts if len(part))
 
 
-def recording(ids: str, modality: Modality) -> Recording:
+def recording(ids: str, modality: Modality) -> Embeddings:
     rows = torch.rand(2 * len(ids), 3, generator=torch.Generator().manual_seed(ord(ids[0])))
     present = torch.arange(2 * len(ids)) % 3 > 0
     embeddings = JointEmbeddings({modality: rows}, {modality: present}, rows if modality is Modality.VIDEO else None)
-    return Recording(tuple(ids), tuple(f"label {one}" for one in ids), 2, embeddings)
+    return Embeddings(tuple(ids), tuple(f"label {one}" for one in ids), 2, embeddings)
 
 
 def test_parts_come_together_in_order_and_lack_what_they_lack(monkeypatch: pytest.MonkeyPatch) -> None:

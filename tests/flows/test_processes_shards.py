@@ -6,10 +6,10 @@ from random import Random
 import pytest
 import torch
 
-from openmov.api.pack import pack_manifest
-from openmov.api.prepare_manifest import PrepareOptions, prepare_manifest
 from openmov.config.load import load_recipe
 from openmov.data.manifest import load_manifest
+from openmov.prepare.manifest import PrepareOptions, prepare_manifest
+from openmov.prepare.pack import pack_manifest
 from openmov.runtime.checkpoint import load_checkpoint, load_resume_state
 from openmov.runtime.run_folder import RunFolder
 from tiny_processes import kill_job, run_job
@@ -20,9 +20,9 @@ pytestmark = pytest.mark.slow
 
 PROGRAM = """
 import functools, os, sys, time
-from openmov.api import train as training
+from openmov.training import train as training
 from openmov.cli import run
-from openmov.data.shard_clips import ShardClips
+from openmov.data.shards import ShardClips
 from openmov.runtime.run_folder import RunFolder
 
 seconds, seen = float(sys.argv[1]), open(sys.argv[2] + os.environ["RANK"], "a")

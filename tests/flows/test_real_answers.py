@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from openmov.api.answers import Prediction
-from openmov.api.predict import Choices, choose_labels, predictor_for
+from openmov.inference.answers import Prediction
+from openmov.inference.predict import Choices, choose_labels, predictor_for
 
 FIRST = {
     ("ucf101", "ucf101_biking.avi"): "biking",

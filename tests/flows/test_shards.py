@@ -10,21 +10,21 @@ from typing import Any
 import pytest
 import torch
 
-from openmov.api.pack import pack_manifest
-from openmov.api.prepare_manifest import PrepareOptions, prepare_manifest
-from openmov.api.shard_data import PackedClips, find_clips
-from openmov.api.train import run_training
-from openmov.api.training_data import TrainingData, load_base
-from openmov.api.wiring import Wiring, wire
+from openmov.build import Components, build_components
 from openmov.cli import run
 from openmov.config.load import change_recipe, load_recipe
-from openmov.data.source import TrainingClips, evaluation_batches
+from openmov.data.loader import TrainLoader, evaluation_batches
 from openmov.errors import OpenMovError, StorageError
+from openmov.prepare.manifest import PrepareOptions, prepare_manifest
+from openmov.prepare.pack import pack_manifest
 from openmov.runtime.checkpoint import load_checkpoint
 from openmov.runtime.distributed import World
 from openmov.store import remote
 from openmov.store.pack import Pack, find_pack
-from openmov.training.order import Plan
+from openmov.training.clips import PackedClips, find_clips
+from openmov.training.data import TrainingData, load_base
+from openmov.training.sampler import BatchSampler
+from openmov.training.train import run_training
 from openmov.types import ClipBatch
 from tiny_server import Behaviour, serving
 from tiny_world import TinyWorld
@@ -49,9 +49,9 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(remote.time, "sleep", lambda seconds: None)
 
 
-def parts(world: TinyWorld, cache: Path, *changes: str) -> tuple[Wiring, TrainingData]:
-    wiring = wire(change_recipe(load_recipe(world.recipe), changes), cache)
-    return wiring, load_base(world.manifest, world.vocabulary, 0, check_files=False)
+def parts(world: TinyWorld, cache: Path, *changes: str) -> tuple[Components, TrainingData]:
+    components = build_components(change_recipe(load_recipe(world.recipe), changes), cache)
+    return components, load_base(world.manifest, world.vocabulary, 0, check_files=False)
 
 
 def found(world: TinyWorld, shards: str | Path, cache: Path, *changes: str) -> PackedClips:
@@ -85,14 +85,14 @@ def train(world: TinyWorld, out: Path, shards: str | Path, cache: Path, **more: 
 def test_streamed_clips_are_those_of_the_files_whoever_drops_what(
     tiny_world: TinyWorld, packed: Path, tmp_path: Path
 ) -> None:
-    wiring, data = parts(tiny_world, tiny_world.cache)
-    files = TrainingClips(wiring.reader(), data.train, seed=3)
+    components, data = parts(tiny_world, tiny_world.cache)
+    files = TrainLoader(components.dataset(), data.train, seed=3)
     behaviour = Behaviour(drops=lambda number: number % 3 == 1)
     with serving(packed, behaviour) as url:
         for place in (packed, url):
             clips = found(tiny_world, place, tmp_path)
             source = clips.store.training(clips.of(data.train), 3, BUFFER)
-            plan = Plan(len(source), 3, 4, 3, 0, order=source.order)
+            plan = BatchSampler(len(source), 3, 4, 3, 0, order=source.order)
             steps = list(plan.steps_from(2))
             micros = [(step.epoch, micro) for step in steps for micro in step.micro_batches]
             streamed = list(source.batches(iter(steps)))
@@ -102,7 +102,7 @@ def test_streamed_clips_are_those_of_the_files_whoever_drops_what(
             assert equal(source.batch(micros[0][1], micros[0][0]), streamed[0])
             assert not equal(streamed[0], files.batch(micros[0][1], micros[0][0] + 1))
             tests = clips.store.evaluation_batches(clips.of(data.val), 2)
-            wanted = evaluation_batches(wiring.reader(), data.val, 2, [])
+            wanted = evaluation_batches(components.dataset(), data.val, 2, [])
             assert all(equal(one, other) for one, other in zip(tests, wanted, strict=True))
     assert sum("-" in asked for _, asked in behaviour.asked) > 5
     assert [path for path, _ in behaviour.asked if path.endswith(".json")] == ["/pack.json"]
@@ -161,7 +161,7 @@ def test_two_processes_fetch_every_clip_once_an_epoch(tiny_world: TinyWorld, pac
     seen: list[list[tuple[int, str]]] = []
     for rank in (0, 1):
         source = clips.store.training(clips.of(data.train), 0, BUFFER)
-        steps = list(Plan(len(source), 2, 4, 2, 0, World(rank, 2), source.order).steps_from(0))
+        steps = list(BatchSampler(len(source), 2, 4, 2, 0, World(rank, 2), source.order).steps_from(0))
         epochs = [step.epoch for step in steps for _ in step.micro_batches]
         batches = source.batches(steps)
         seen.append([(epoch, name) for epoch, batch in zip(epochs, batches, strict=True) for name in batch.video_ids])
@@ -195,7 +195,7 @@ def test_shards_of_another_recipe_are_refused_naming_both(
 def test_shards_of_another_manifest_are_refused_naming_what_differs(
     tiny_world: TinyWorld, packed: Path, tmp_path: Path
 ) -> None:
-    wiring, data = parts(tiny_world, tmp_path)
+    components, data = parts(tiny_world, tmp_path)
     first, second, third, *rest = data.train
     swapped = replace(third, path=second.path, video_id=third.video_id)
     changed = replace(
@@ -209,7 +209,7 @@ def test_shards_of_another_manifest_are_refused_naming_what_differs(
         ),
     )
     with pytest.raises(OpenMovError) as caught:
-        find_clips(wiring, changed, packed, workers=1)
+        find_clips(components, changed, packed, workers=1)
     line = str(caught.value)
     for words in (
         "1 of 12 videos are missing (unknown.mp4)",

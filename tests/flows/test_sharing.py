@@ -11,9 +11,9 @@ import pytest
 import yaml
 
 import openmov
-from openmov.api import trained
 from openmov.cli import run
 from openmov.errors import CheckpointError, OpenMovError, StorageError
+from openmov.inference import trained
 from openmov.runtime.checkpoint import load_tensors
 from tiny_backbones import make_tiny_clip_folder
 from tiny_world import BASE, NOVEL, TinyWorld
@@ -72,7 +72,7 @@ def test_the_card_says_what_there_is_to_know(
     assert facts["license"] == "cc-by-4.0"
     assert facts["pipeline_tag"] == "video-classification"
     assert {"flow", "audio"} <= set(facts["tags"])
-    assert "base_model" not in facts  # a local folder is no model of the hub
+    assert "base_model" not in facts  # a local folder is not a model of the hub
     config = json.loads((shared / "config.json").read_text())
     for words in (
         config["vocabulary_identity"],

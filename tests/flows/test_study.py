@@ -7,18 +7,18 @@ from typing import Any
 
 import pytest
 
-from openmov.api.calibrating import match_run
-from openmov.api.runs import load_run
-from openmov.api.training_data import load_base
-from openmov.data.source import evaluation_batches
+from openmov.data.loader import evaluation_batches
 from openmov.experiments import context
 from openmov.experiments.catalogue import find_studies
 from openmov.experiments.data import Clips, StudyData, Track
 from openmov.experiments.folders import StudyFolders
 from openmov.experiments.measure import read_measurement
-from openmov.experiments.plan import Plan, Work, make_plan
+from openmov.experiments.plan import StudyPlan, Work, make_plan
 from openmov.experiments.run import run_studies
 from openmov.experiments.study import CLIP, MOV, Column, Finding, Row, Study, Table
+from openmov.training.calibrate import match_run
+from openmov.training.data import load_base
+from openmov.training.runs import load_run
 from tiny_world import BASE, NOVEL, TinyWorld
 
 NAMES = ("table4", "table9", "figure3", "temperatures", "generalised", "weight_ensembles")
@@ -31,7 +31,7 @@ def stage_of(world: TinyWorld, *overrides: str) -> StudyData:
     return StudyData("Tiny", tracks, {"first": clips}, world.cache, str(world.backbone), every)
 
 
-def plan_of(world: TinyWorld, work: Work, *overrides: str, names: tuple[str, ...] = NAMES) -> Plan:
+def plan_of(world: TinyWorld, work: Work, *overrides: str, names: tuple[str, ...] = NAMES) -> StudyPlan:
     return make_plan(find_studies(names), stage_of(world, *overrides), work)
 
 
@@ -109,8 +109,8 @@ def test_matched_entropy_is_what_a_training_would_choose(done: tuple[Path, Work]
     (folder,) = fields_of(out)["studies"]["table9"]["made_of"]["trainings"]
     run = load_run(work.folders.work / "trainings" / folder / "run", tiny_world.cache)
     data = load_base(tiny_world.manifest, tiny_world.vocabulary, 0)
-    batches = evaluation_batches(run.wiring.reader(), data.val, 2, [])
-    chosen = match_run(run.wiring, data, run.folder.best, batches, out, writes=False).chosen
+    batches = evaluation_batches(run.components.dataset(), data.val, 2, [])
+    chosen = match_run(run.components, data, run.folder.best, batches, out, writes=False).chosen
     rows = fields_of(out)["studies"]["temperatures"]["parts"][0]["rows"]
     assert rows[1]["cells"][1]["said"] == f"beta 0.25, tau_v {chosen.tau_v:.2g}"
 

@@ -7,8 +7,8 @@ import pytest
 
 from benchmark_folders import kinetics_csv, youtube_id
 from openmov.cli import run
-from openmov.data.benchmarks.published import published_split
 from openmov.data.split import pseudo_novel_split
+from openmov.datasets.published import published_split
 from tiny_world import BASE, NOVEL, TinyWorld
 
 SMALL = (

@@ -13,9 +13,9 @@ import torch
 from safetensors.torch import load_file, save_file
 
 import openmov
-from openmov.api.choices import Choices
-from openmov.api.predict import wiring_without_run
 from openmov.cli import run
+from openmov.inference.options import Choices
+from openmov.inference.predict import wiring_without_run
 from openmov.media.encode import write_clip
 from openmov.model.backbones import ModelSource
 from openmov.model.backbones.base import SoundEncoder, SoundTower
@@ -107,7 +107,7 @@ class PitchTower:
 @pytest.fixture
 def pitch(monkeypatch: pytest.MonkeyPatch) -> str:
     assert isinstance(PitchTower(), SoundTower)
-    monkeypatch.setattr("openmov.api.wiring.load_sound_tower", lambda *_, **__: PitchTower())
+    monkeypatch.setattr("openmov.build.load_sound_tower", lambda *_, **__: PitchTower())
     return "pitch"
 
 

@@ -18,9 +18,9 @@ from openmov.errors import StorageError
 from openmov.runtime import checkpoint
 from openmov.runtime.checkpoint import CheckpointHeader, is_checkpoint, load_checkpoint, load_resume_state
 from openmov.runtime.run_folder import RunFolder
-from openmov.training import saving
+from openmov.training import checkpoints as saving
+from openmov.training.loader import ClipSource
 from openmov.training.loop import train
-from openmov.training.reading import ClipSource
 from small_disk import small_disk
 from tiny_training import (
     PROVENANCE,

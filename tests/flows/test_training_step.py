@@ -16,7 +16,7 @@ from openmov.model.backbones.clip import CLIPBackbone
 from openmov.runtime.checkpoint import load_checkpoint
 from openmov.training.loop import train
 from openmov.training.objective import BaseObjective
-from openmov.training.order import Plan
+from openmov.training.sampler import BatchSampler
 from openmov.training.step import StepLoss, add_gradients
 from openmov.types import ClassEmbeddings, ClipBatch, JointEmbeddings, Modality
 from tiny_backbones import make_tiny_clip_folder
@@ -71,7 +71,7 @@ def gradients(
     network: MOV, clips: RandomClips, micro_batch_size: int, count: int = 1024, **settings: object
 ) -> tuple[StepLoss, Tensor]:
     """Of one step over the first `count` clips; all trained weights' gradients end to end."""
-    step = next(Plan(count, 1, count, micro_batch_size, seed=0).steps_from(0))
+    step = next(BatchSampler(count, 1, count, micro_batch_size, seed=0).steps_from(0))
     batches: Iterator[ClipBatch] = (clips.batch(part, step.epoch) for part in step.micro_batches)
     config = tiny_config(**settings)
     result = add_gradients(network, objective(network.dim), step, batches, config, CPU)

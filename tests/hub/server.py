@@ -174,7 +174,7 @@ class _Server(ThreadingHTTPServer):
         self.faults: list[BaseException] = []
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that goes away is no fault of ours."""
+        """A client that goes away is not a fault of ours."""
         error = sys.exception()
         if error is not None and not isinstance(error, ConnectionError):
             self.faults.append(error)

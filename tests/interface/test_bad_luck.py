@@ -108,7 +108,7 @@ class TestStreams:
         """The next file would get its number, and what a library prints would end up in the file."""
         (tmp_path / "names.txt").write_text("a\nb\nc\n")
         words = ("split", str(tmp_path / "names.txt"), "--out", str(tmp_path / "v.json"), "--base", "2")
-        noise = "import os, openmov.api.splitting as at\nreal = at.load_prompts\n"
+        noise = "import os, openmov.data.splitting as at\nreal = at.load_prompts\n"
         noise += "at.load_prompts = lambda name: (os.write(1, b'noise'), os.write(2, b'noise'), real(name))[2]"
         code, _, said = openmov(*words, shell=shell, before=noise)
         assert (code, "Traceback" in said) == (0, False)

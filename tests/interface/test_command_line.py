@@ -134,11 +134,11 @@ class TestExitCodes:
         self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
     ) -> None:
         def broken() -> None:
-            raise DecodeError("a.mp4", "two\nlines", "mend\r\nit")
+            raise DecodeError("a.mp4", "two\nlines", "hint\r\nit")
 
         monkeypatch.setattr("openmov.config.load.bundled_recipes", broken)
         assert run(["recipe"]) == 2
-        assert capsys.readouterr().err == "openmov: a.mp4: two lines; mend it\n"
+        assert capsys.readouterr().err == "openmov: a.mp4: two lines; hint it\n"
 
     def test_main_exits_with_the_code(self, monkeypatch: pytest.MonkeyPatch) -> None:
         for arguments, code in ((["recipe"], 0), (["nonsense"], 2)):

@@ -13,8 +13,8 @@ from safetensors.torch import load_file
 from hub.client import point
 from hub.repositories import Repositories
 from hub.server import Hub, serving
-from openmov.api import models
 from openmov.cli import run
+from openmov.inference import models
 from openmov.model.backbones import folder as folder_module
 from openmov.model.backbones.download import DownloadedModel
 from openmov.model.backbones.known import KNOWN

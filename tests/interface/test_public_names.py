@@ -20,9 +20,9 @@ def test_every_name_can_be_had() -> None:
 
 
 def test_a_name_is_the_thing_itself() -> None:
-    assert openmov.Predictor is import_module("openmov.api.predictor").Predictor
-    assert openmov.train is import_module("openmov.api.train").run_training
-    assert openmov.evaluate is import_module("openmov.api.evaluate").evaluate_task
+    assert openmov.Predictor is import_module("openmov.inference.predictor").Predictor
+    assert openmov.train is import_module("openmov.training.train").run_training
+    assert openmov.evaluate is import_module("openmov.runs.evaluate").evaluate_task
     assert openmov.DecodeError is import_module("openmov.errors").DecodeError
 
 
@@ -76,7 +76,7 @@ def test_frames_alone_wait_for_neither_transformers_nor_numba() -> None:
         "predictor = openmov.load(backbone='conse')\n"
         "predictor._scorer.embed_classes(predictor.vocabulary(['a dog']))\n"
         f"print([name for name in {slow!r} if name in sys.modules])\n"
-        "import openmov.modalities.tvl1\n"
+        "import openmov.tvl1.flow\n"
         "print('numba' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

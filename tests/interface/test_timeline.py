@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from openmov.api.moments import Segment
-from openmov.api.timeline import Timeline
 from openmov.cli import run
+from openmov.inference.answers import Segment
+from openmov.inference.timeline import Timeline
 from openmov.media.encode import write_clip
 from tiny_media import block_over_texture
 from tiny_world import BASE, NOVEL, TinyWorld
@@ -94,9 +94,9 @@ def test_an_interrupt_keeps_what_was_said_and_writes_the_report(
 @pytest.mark.parametrize(
     ("more", "said"),
     [
-        (("--timeline", "--window", "0"), "--window: 0 s is no length"),
+        (("--timeline", "--window", "0"), "--window: 0 s is not a length"),
         (("--timeline", "--window", "1", "--hop", "2"), "--hop: 2 s is more than the window of 1 s"),
-        (("--timeline", "--min-segment", "-1"), "--min-segment: -1 s is no length"),
+        (("--timeline", "--min-segment", "-1"), "--min-segment: -1 s is not a length"),
         (("--window", "2"), "--window: is given without --timeline"),
         (("--background", "a, b"), "--background: is given without --unknown"),
         (("--unknown", "--background", LABELS), "they hold every background name"),

@@ -10,11 +10,11 @@ import pytest
 import torch
 from transformers import AutoTokenizer, CLIPModel
 
-import openmov.data.shapesav
-from openmov.data.shapesav.captions import Marks, marked_still, random_scene
-from openmov.data.shapesav.vocabulary import MOTIONS, SHAPES, SOUNDS, phrase
+import openmov.shapesav
+from openmov.shapesav.captions import Marks, marked_still, random_scene
+from openmov.shapesav.vocabulary import MOTIONS, SHAPES, SOUNDS, phrase
 
-FOLDER = Path(openmov.data.shapesav.__file__).parent / "weights"
+FOLDER = Path(openmov.shapesav.__file__).parent / "weights"
 WIDER = FOLDER.with_name("weights_wide")
 PLAIN = Marks(None, None)
 

@@ -24,7 +24,7 @@ from openmov.model.backbones import Backbone, load_backbone, load_sound_tower
 from openmov.model.backbones.base import AdaptingClipEncoder, ClipBackbone, HearingBackbone, SoundTower
 from openmov.model.backbones.pe_av import PEAVBackbone
 from openmov.model.towers import FrozenTowers
-from openmov.prediction.towers import TowersRule
+from openmov.scoring.towers import TowersRule
 from openmov.text.vocabulary import Vocabulary
 from openmov.types import ClassEmbeddings, Modality
 from tiny_towers import (

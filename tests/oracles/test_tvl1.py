@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from openmov.modalities.tvl1 import TVL1Parameters, grey, tvl1
+from openmov.tvl1.flow import TVL1Parameters, grey, tvl1
 
 cv2 = pytest.importorskip("cv2")
 

@@ -8,13 +8,13 @@ import torch
 from torch.autograd.graph import saved_tensors_hooks
 from transformers import XCLIPConfig, XCLIPModel
 
-from openmov.baselines.own_text import OwnTextRule
+from openmov.baselines.text_head import TextHeadRule
 from openmov.baselines.xclip import XCLIP
 from openmov.config.schema import Recipe
 from openmov.errors import BackboneError, RecipeError
 from openmov.model import NetworkParts
 from openmov.model.backbones.clip import CLIPBackbone
-from openmov.model.classes import embed_classes
+from openmov.model.class_embeddings import embed_classes
 from openmov.model.execution import compile_encoders, recompute_activations
 from openmov.text.prompts import load_prompts
 from openmov.text.vocabulary import Vocabulary
@@ -75,7 +75,7 @@ def transformers_answers(model: XCLIPModel, backbone: CLIPBackbone, pixels: torc
 def test_released_weights_answer_as_transformers_does(released: CLIPBackbone) -> None:
     network, batch = XCLIP(parts_of(released)).eval(), make_batch(Modality.VIDEO)
     expected = transformers_answers(released.fresh_model(), released, batch.inputs[Modality.VIDEO][:, 0])
-    found = OwnTextRule(network, released.temperature)(network(batch), network.classes(VOCABULARY), VOCABULARY)
+    found = TextHeadRule(network, released.temperature)(network(batch), network.classes(VOCABULARY), VOCABULARY)
     torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-4)
     assert float((found - 1 / 3).abs().max()) > 0.02
     assert released.family == "X-CLIP"
@@ -84,7 +84,7 @@ def test_released_weights_answer_as_transformers_does(released: CLIPBackbone) ->
 def test_around_a_clip_it_is_transformers_x_clip_with_that_clips_towers(clip: CLIPBackbone) -> None:
     network, batch = XCLIP(parts_of(clip)).eval(), make_batch(Modality.VIDEO, absent={Modality.VIDEO: [1]})
     expected = transformers_answers(network.model, clip, batch.inputs[Modality.VIDEO][:, 0])
-    found = OwnTextRule(network, clip.temperature)(network(batch), network.classes(VOCABULARY), VOCABULARY)
+    found = TextHeadRule(network, clip.temperature)(network(batch), network.classes(VOCABULARY), VOCABULARY)
     tau = 1 / network.model.logit_scale.exp()
     torch.testing.assert_close(tau.item(), clip.temperature, atol=1e-6, rtol=1e-5)
     torch.testing.assert_close(found[[0, 2]], expected[[0, 2]], atol=1e-5, rtol=1e-4)

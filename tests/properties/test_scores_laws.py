@@ -7,12 +7,12 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from openmov.api.runs import LoadedRun, load_run, load_trained
-from openmov.data.batching import collate
+from openmov.data.loader import collate
 from openmov.data.manifest import load_manifest
 from openmov.evaluation.evaluator import evaluate
-from openmov.prediction.predictor import NetworkScorer
+from openmov.scoring.embeddings import NetworkScorer
 from openmov.text.vocabulary import Vocabulary, load_vocabulary
+from openmov.training.runs import LoadedRun, load_run, load_trained
 from openmov.types import Clip
 from tiny_world import TinyWorld
 
@@ -24,15 +24,15 @@ def loaded(tiny_run: Path, tiny_world: TinyWorld) -> LoadedRun:
 
 @pytest.fixture(scope="module")
 def clips(loaded: LoadedRun, tiny_world: TinyWorld) -> list[Clip]:
-    reader = loaded.wiring.reader()
+    reader = loaded.components.dataset()
     return [reader.evaluation_clip(one) for one in load_manifest(tiny_world.manifest).select("test").records]
 
 
 @pytest.fixture(scope="module")
 def scorer(loaded: LoadedRun) -> NetworkScorer:
-    wiring = loaded.wiring
+    components = loaded.components
     return NetworkScorer(
-        load_trained(wiring, loaded.folder.best), wiring.class_embedder(), loaded.rule, wiring.modalities
+        load_trained(components, loaded.folder.best), components.class_embedder(), loaded.rule, components.modalities
     )
 
 

@@ -7,8 +7,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from openmov.media.windows import Span, window_grid
-from openmov.prediction.segments import PartAverager, Run, Segmenter
+from openmov.media.sampling import Span, window_grid
+from openmov.scoring.segments import PartAverager, Run, Segmenter
 
 lengths = st.floats(0.05, 60)
 grids = st.builds(

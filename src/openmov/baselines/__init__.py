@@ -2,7 +2,7 @@
 
     encoders as they are       frozen_clip, score_fusion
     the encoder trained        finetuned (figure 1)
-    a text side of their own   own_text: coop, clip_adapter, actionclip, vificlip, xclip
+    a text side of their own   text_head: coop, clip_adapter, actionclip, vificlip, xclip
     from scratch, on sound     scratch: resnet50_audio, slowfast_audio (table 7)
 
 Each is a module of its own, imported when its name in `openmov.methods` is asked for: some bring heavy libraries.

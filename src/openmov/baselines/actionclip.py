@@ -16,15 +16,15 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from openmov.baselines.own_text import OwnTextModel, TrainedNames, text_encoder
+from openmov.baselines.text_head import TextHeadModel, TrainedNames, text_encoder
+from openmov.model.heads import TemporalTransformer
 from openmov.model.joint import head_count
-from openmov.model.temporal import TemporalTransformer
 from openmov.model.trained import NetworkParts
 from openmov.text.vocabulary import Vocabulary
 from openmov.types import ClassEmbeddings, JointEmbeddings, Modality
 
 
-class ActionCLIP(OwnTextModel):
+class ActionCLIP(TextHeadModel):
     """`actionclip`. Raises RecipeError for a backbone whose text side cannot be trained."""
 
     pretrained_rate = 0.1  # f_ratio 10 of the authors' configuration times the rate for new parts

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from openmov.baselines.own_text import OwnTextModel
+from openmov.baselines.text_head import TextHeadModel
 from openmov.model.trained import NetworkParts
 from openmov.text.vocabulary import Vocabulary
 from openmov.types import ClassEmbeddings, JointEmbeddings, Modality
@@ -38,7 +38,7 @@ class Adapter(nn.Module):
         return self.ratio * adapted + (1 - self.ratio) * features
 
 
-class CLIPAdapter(OwnTextModel):
+class CLIPAdapter(TextHeadModel):
     """`clip_adapter`."""
 
     def __init__(self, parts: NetworkParts) -> None:

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from openmov.baselines.own_text import OwnTextModel, text_encoder
+from openmov.baselines.text_head import TextHeadModel, text_encoder
 from openmov.model.backbones.base import TextEncoder
 from openmov.model.trained import NetworkParts
 from openmov.text.vocabulary import Vocabulary
@@ -23,7 +23,7 @@ _NAMES = 512
 """Embedded at a time where no gradient is needed."""
 
 
-class CoOp(OwnTextModel):
+class CoOp(TextHeadModel):
     """`coop`. Raises RecipeError for a backbone without a text tower, BackboneError for words it does not know."""
 
     def __init__(self, parts: NetworkParts) -> None:

@@ -12,9 +12,9 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from openmov.model.backbones import Backbone
+from openmov.model.class_embeddings import class_probabilities
 from openmov.model.encoders import FrozenFrameEncoder
 from openmov.model.joint import frame_average
-from openmov.model.similarity import class_probabilities
 from openmov.text.vocabulary import Vocabulary
 from openmov.types import ClassEmbeddings, ClipBatch, JointEmbeddings, Modality
 

@@ -5,13 +5,13 @@ Before training it is frozen CLIP. Knows nothing of files.
 
 from collections.abc import Sequence
 
-from openmov.baselines.own_text import OwnTextModel, TrainedNames, text_encoder
+from openmov.baselines.text_head import TextHeadModel, TrainedNames, text_encoder
 from openmov.model.trained import NetworkParts
 from openmov.text.vocabulary import Vocabulary
 from openmov.types import ClassEmbeddings
 
 
-class ViFiCLIP(OwnTextModel):
+class ViFiCLIP(TextHeadModel):
     """`vificlip`. Raises RecipeError for a backbone whose text side cannot be trained."""
 
     def __init__(self, parts: NetworkParts) -> None:

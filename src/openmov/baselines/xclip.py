@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from transformers import XCLIPConfig, XCLIPModel
 
 from openmov.baselines import refuse_parts_of_encoders
-from openmov.baselines.own_text import BySimilarity, TrainedNames
+from openmov.baselines.text_head import BySimilarity, TrainedNames
 from openmov.errors import RecipeError
 from openmov.model.backbones.clip import CLIPBackbone
 from openmov.model.joint import head_count, num_views

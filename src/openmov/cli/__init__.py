@@ -1,11 +1,14 @@
-"""The command line: thin verbs over `openmov.api`.
+"""The command line: thin verbs over the packages below.
 
 Results go to stdout (`--json` for programs), progress and messages to stderr. Exit codes: 0 done, 2 something the
-user can mend (one line says what), 130 and 143 ended by Ctrl-C and by a job manager, 1 a bug of ours, which says what
+user can fix (one line says what), 130 and 143 ended by Ctrl-C and by a job manager, 1 a bug of ours, which says what
 to report. Heavy imports happen inside the verbs, so that `--help` answers at once.
 """
 
+import atexit
+import contextlib
 import errno
+import os
 import sys
 
 from cyclopts import CycloptsError
@@ -13,14 +16,12 @@ from cyclopts import CycloptsError
 from openmov.cli import (  # noqa: F401 (each adds its verbs)
     cache,
     calibrate,
-    datasets,
-    lists,
+    data,
+    experiments,
     models,
     predict,
     runs,
     share,
-    study,
-    world,
 )
 from openmov.cli.bugs import report_bug
 from openmov.cli.options import app
@@ -33,6 +34,9 @@ from openmov.runtime.interrupts import TerminatedError, raise_on_signals
 
 __all__ = ["app", "main", "run"]
 
+_SIGNALLED = 128
+"""Exit codes above it say which signal ended a command."""
+
 
 def main() -> None:
     """Runs the command line and exits with its code."""
@@ -41,18 +45,33 @@ def main() -> None:
     try:
         code = run(sys.argv[1:])
         sys.stdout.flush()
-    except BrokenPipeError:  # `openmov recipe kinetics700 | head`: nobody reads on, and that is no fault
+    except BrokenPipeError:  # `openmov recipe kinetics700 | head`: nobody reads on, and that is not a fault
         discard_output()
         code = 0
     except KeyboardInterrupt:  # between two verbs' work
         code = 130
     except Exception as error:
         code = _unforeseen(error)
+    if code > _SIGNALLED:
+        _leave(code)
     sys.exit(code)
 
 
+def _leave(code: int) -> None:
+    """Ends the process after a signal, what was to be done at its end included, without taking the interpreter down.
+
+    A thread that still reads a clip may be inside native code: unwound through it while the interpreter ends, the
+    process would now and then abort (SIGABRT) in place of ending with its code.
+    """
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError, AttributeError):  # closed by whoever read it, or never there
+            stream.flush()
+    os._exit(code)
+
+
 def run(arguments: list[str]) -> int:
-    """Runs one command; returns the exit code. Only faults a user can mend are caught, and a signal."""
+    """Runs one command; returns the exit code. Only faults a user can fix are caught, and a signal."""
     try:
         result = app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
     except CycloptsError as error:
@@ -71,7 +90,7 @@ def run(arguments: list[str]) -> int:
 
 
 def _unforeseen(error: Exception) -> int:
-    """What the system refuses, wherever that was, is for the user to mend; anything else is a bug."""
+    """What the system refuses, wherever that was, is for the user to fix; anything else is a bug."""
     if isinstance(error, OSError) and error.errno is not None:
         if error.filename == STANDARD_OUTPUT:
             discard_output()

@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
-from openmov.api.choices import Choices
 from openmov.cli.options import Cache, Json, LimitSeconds, SafetensorsOnly, Set, Workers, app
+from openmov.inference.options import Choices
 
 
 @app.command
@@ -61,11 +61,11 @@ def calibrate(
     dtype
         Of the products in the image encoders.
     """
-    from openmov.api.predict import wiring_without_run
-    from openmov.api.towers import calibrate_on, require_both, write_weights
+    from openmov.data.loader import Unreadable
     from openmov.data.manifest import load_manifest
-    from openmov.data.source import Unreadable
     from openmov.errors import ManifestError
+    from openmov.inference.predict import wiring_without_run
+    from openmov.inference.towers import calibrate_on, require_both, write_weights
     from openmov.media.decode import limited_decoder
     from openmov.runtime.own_files import refuse_foreign
     from openmov.text.vocabulary import Vocabulary, load_vocabulary
@@ -89,16 +89,16 @@ def calibrate(
         dtype=dtype,
         sound=sound,
     )
-    wiring = wiring_without_run(chosen)
-    require_both(wiring, "calibrate")
-    asked = Vocabulary((), labels, prompts or wiring.backbone.prompts)
+    components = wiring_without_run(chosen)
+    require_both(components, "calibrate")
+    asked = Vocabulary((), labels, prompts or components.backbone.prompts)
     unreadable: list[Unreadable] = []
-    with limited_decoder(limit, wiring.decoder) as decoder:
+    with limited_decoder(limit, components.decoder) as decoder:
         records = [record for record in listed.records if record.label is not None]
         found = calibrate_on(
-            wiring, records, asked, unreadable, manifest=manifest, decoder=decoder, workers=workers, shown=not json
+            components, records, asked, unreadable, manifest=manifest, decoder=decoder, workers=workers, shown=not json
         )
-    data = write_weights(out, found, wiring)
+    data = write_weights(out, found, components)
     _say(data, out, as_json=json)
     for line in _lost([str(one.error) for one in unreadable], len(records)):
         print(f"openmov: {line}", file=sys.stderr)

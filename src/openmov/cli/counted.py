@@ -36,5 +36,5 @@ def counted(messages: Iterable[tuple[str, str, str]], *, each_up_to: int = 1) ->
 
 def counted_errors(errors: Iterable[OpenMovError], *, each_up_to: int = 1) -> Iterator[str]:
     """The same of errors, each with what to do."""
-    said = ((one.where, f"{one.what}; {one.mend}" if one.mend else one.what, "") for one in errors)
+    said = ((one.where, f"{one.what}; {one.hint}" if one.hint else one.what, "") for one in errors)
     return counted(said, each_up_to=each_up_to)

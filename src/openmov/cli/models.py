@@ -8,7 +8,7 @@ from cyclopts import App, Parameter
 from openmov.cli.options import Json, SafetensorsOnly, app
 
 if TYPE_CHECKING:
-    from openmov.api.models import CheckedModel, ListedModel
+    from openmov.inference.models import CheckedModel, ListedModel
 
 models = App(name="models", help="Pretrained backbones: which are known, downloading one ahead, looking at one.")
 app.command(models)
@@ -19,8 +19,8 @@ Revision = Annotated[str | None, Parameter(help="Of a hub model: a commit, a tag
 @models.default
 def table(*, json: Json = False) -> None:
     """Print the backbones that are known by name; any other hub name or folder works as well."""
-    from openmov.api.models import list_models
     from openmov.cli.output import print_json
+    from openmov.inference.models import list_models
 
     found = list_models()
     if json:
@@ -45,8 +45,8 @@ def fetch(
     name
         Hub repository, such as openai/clip-vit-base-patch16.
     """
-    from openmov.api.models import fetch_model, needed_extra
     from openmov.cli.output import print_json
+    from openmov.inference.models import fetch_model, needed_extra
 
     done = fetch_model(name, revision, safetensors_only=safetensors_only)
     if json:
@@ -74,8 +74,8 @@ def check(
     name
         Folder, or a hub name whose model is in the cache.
     """
-    from openmov.api.models import check_model
     from openmov.cli.output import print_json
+    from openmov.inference.models import check_model
 
     found = check_model(name, revision, safetensors_only=safetensors_only)
     if json:

@@ -2,7 +2,7 @@
 
     arguments --> names, Choices --> Predictor --> answers
 
-A new option is a field of one of the groups below; how to answer is also a field of `openmov.api.choices.Choices`.
+A new option is a field of one of the groups below; how to answer is also a field of `inference.options.Choices`.
 """
 
 from dataclasses import dataclass
@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
-from openmov.api.choices import Choices
 from openmov.cli.options import (
     AtLeastOne,
     Cache,
@@ -31,11 +30,12 @@ from openmov.cli.options import (
     with_flow,
 )
 from openmov.errors import DecodeError, RecipeError
+from openmov.inference.options import Choices
 
 if TYPE_CHECKING:
-    from openmov.api.predictor import Predictor
-    from openmov.api.timeline import TimelineSettings
-    from openmov.prediction.unknown import BackgroundTest
+    from openmov.inference.predictor import Predictor
+    from openmov.inference.timeline import TimelineSettings
+    from openmov.scoring.unknown import BackgroundTest
     from openmov.text.vocabulary import Vocabulary
 
 
@@ -200,12 +200,11 @@ def predict(
     stdin
         Also those that standard input lists, one a line.
     """
-    from openmov.api.inputs import find_files
-    from openmov.api.labels import choose_labels
-    from openmov.api.predict import predictor_for
-    from openmov.cli import answers
+    from openmov.cli import show_answers as answers
+    from openmov.inference.predict import find_files, predictor_for
     from openmov.media.decode import limited_decoder
     from openmov.runtime.progress import note
+    from openmov.text.label_choice import choose_labels
 
     form = answers.form_of(as_json=output.json, as_csv=output.csv)
     answers.refuse_page(output.report)
@@ -221,7 +220,7 @@ def predict(
     with limited_decoder(output.limit, predictor.decoder) as decoder:
         predictor.read_with(decoder)
         if cut is not None:
-            from openmov.cli.moments import TimelineAsked, show_timelines
+            from openmov.cli.show_answers import TimelineAsked, show_timelines
 
             asked = TimelineAsked(vocabulary, cut, form, output.top, test, output.report)
             return show_timelines(predictor, found, asked)
@@ -235,7 +234,7 @@ def _refuse_unseen_flow(network: NetworkAsked, predictor: "Predictor") -> None:
 
 
 def _cut(moments: TimelineOptions, output: OutputAsked) -> "TimelineSettings | None":
-    from openmov.api.timeline import DEFAULT_WINDOW_SECONDS, TimelineSettings
+    from openmov.inference.timeline import DEFAULT_WINDOW_SECONDS, TimelineSettings
 
     if not moments.timeline:
         given = {
@@ -253,8 +252,8 @@ def _cut(moments: TimelineOptions, output: OutputAsked) -> "TimelineSettings | N
 def _background_test(
     moments: TimelineOptions, predictor: "Predictor", vocabulary: "Vocabulary"
 ) -> "BackgroundTest | None":
-    from openmov.api.labels import labels_of
     from openmov.runtime.progress import note
+    from openmov.text.label_choice import labels_of
 
     if moments.background is not None and not moments.unknown:
         raise RecipeError("--background", "is given without --unknown", "add --unknown, or leave it out")

@@ -94,12 +94,12 @@ def train(
     resume
         Go on where this run stopped, to the same result as without the interruption.
     """
-    from openmov.api.train import run_training
-    from openmov.cli import show
+    from openmov.cli import show_runs as show
+    from openmov.config.choices import with_protocol
     from openmov.config.load import load_recipe
-    from openmov.config.protocols import with_protocol
     from openmov.runtime.cache_folder import default_cache_folder
     from openmov.runtime.distributed import speaks
+    from openmov.training.train import run_training
 
     changes = with_safetensors_only(safetensors_only, set_)
     settings = with_protocol(load_recipe(recipe, changes), protocol, changes)
@@ -163,11 +163,19 @@ def evaluate(
     out
         Folder for the report page and every video's answers.
     """
-    from openmov.api.cross import evaluate_cross, write_cross
-    from openmov.api.evaluate import evaluate_task, write_evaluation
-    from openmov.api.evaluate_base import evaluate_base, without_novel, write_base
-    from openmov.cli import show, show_base, show_cross
-    from openmov.evaluation.report import refuse_other_report
+    from openmov.cli import show_runs as show
+    from openmov.cli import show_runs as show_base
+    from openmov.cli import show_runs as show_cross
+    from openmov.report.report import refuse_other_report
+    from openmov.runs.evaluate import (
+        evaluate_base,
+        evaluate_cross,
+        evaluate_task,
+        without_novel,
+        write_base,
+        write_cross,
+        write_evaluation,
+    )
     from openmov.runtime.cache_folder import default_cache_folder
     from openmov.runtime.distributed import speaks
 
@@ -193,7 +201,7 @@ def evaluate(
 
 def _how(measured: Measurement, features: Path | None, workers: int) -> dict[str, Any]:
     """What both protocols are told alike."""
-    from openmov.api.predict import parse_views
+    from openmov.inference.predict import parse_views
 
     views = parse_views(measured.views)
     changes = with_answering(measured.generalised, measured.encoder_weight, ())
@@ -219,6 +227,6 @@ def compare(runs: tuple[Path, ...], /, *, out: Path) -> None:
     out
         Folder for comparison.html and comparison.json.
     """
-    from openmov.api.compare import compare_runs
+    from openmov.runs.compare import compare_runs
 
     say(compare_runs(runs, out))

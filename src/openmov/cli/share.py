@@ -34,7 +34,7 @@ def share(
     licence
         What you give the weights away under, such as cc-by-4.0.
     """
-    from openmov.api.share import save_pretrained
+    from openmov.inference.sharing import save_pretrained
 
     say(save_pretrained(run, out, licence=licence, backbone=backbone, safetensors_only=safetensors_only))
 
@@ -72,8 +72,8 @@ def export(
     modalities
         For clips that have just these: video, or video,flow. [default: all of the model's]
     """
-    from openmov.api.export import export_model
-    from openmov.api.labels import choose_labels
+    from openmov.inference.export import export_model
+    from openmov.text.label_choice import choose_labels
 
     names = choose_labels(labels, vocabulary) if labels or vocabulary else ()
     streams = None if modalities is None else [name.strip() for name in modalities.split(",")]

@@ -4,10 +4,10 @@ import sys
 from collections import Counter
 
 from openmov.cli.output import say
-from openmov.experiments.plan import Plan, left_out_note
+from openmov.experiments.plan import StudyPlan, left_out_note
 
 
-def plan_lines(plan: Plan) -> list[str]:
+def plan_lines(plan: StudyPlan) -> list[str]:
     """How many trainings and measurements, of which kinds, and about how long."""
     there = len(plan.tasks) - len(plan.missing)
     have = f", {there} of them there already" if there else ""
@@ -23,12 +23,12 @@ def plan_lines(plan: Plan) -> list[str]:
     return [*lines, _time(plan)]
 
 
-def announce(plan: Plan) -> None:
+def announce(plan: StudyPlan) -> None:
     """The plan, on stderr."""
     say("\n".join(plan_lines(plan)), file=sys.stderr)
 
 
-def _time(plan: Plan) -> str:
+def _time(plan: StudyPlan) -> str:
     if plan.minutes is None:
         return "How long it takes is said after the first training."
     scale = plan.data.scale if plan.data.protocol == "paper" else None

@@ -19,7 +19,7 @@ Seed = Annotated[int, Field(ge=0, lt=2**63)]
 _MOST_PIXELS = 1 << 28
 """Of all views of a video at test: 3 GB of numbers."""
 Fraction = Annotated[float, Field(ge=0, le=1)]
-Method = Annotated[str, AfterValidator(METHODS.known), Field(json_schema_extra={"enum": list(METHODS)})]
+MethodName = Annotated[str, AfterValidator(METHODS.known), Field(json_schema_extra={"enum": list(METHODS)})]
 Fusion = Annotated[str, AfterValidator(FUSIONS.known), Field(json_schema_extra={"enum": list(FUSIONS)})]
 ModalityName = Annotated[str, AfterValidator(known_modality), Field(json_schema_extra={"enum": list(modality_names())})]
 
@@ -153,7 +153,7 @@ class ViewsConfig(_Section):
 
 
 class ModelConfig(_Section):
-    method: Method = "mov"
+    method: MethodName = "mov"
     """The whole model, one modality on its own (rows of table 5), or another method to compare with. The encoder's
     fine-tunes (finetune_) are those of figure 1; resnet50_audio and slowfast_audio start from scratch (table 7)."""
     modalities: tuple[ModalityName, ...] = ("video", "flow")
@@ -313,5 +313,5 @@ class Recipe(_Section):
             raise ValueError("audio.crop_columns is more than audio.total_columns")
         clips, micro = self.training.batch_size, self.training.micro_batch_size
         if micro is not None and clips % micro:
-            raise ValueError(f"training.batch_size ({clips}) is no multiple of training.micro_batch_size ({micro})")
+            raise ValueError(f"training.batch_size ({clips}) is not a multiple of training.micro_batch_size ({micro})")
         return self

@@ -110,33 +110,33 @@ def refuse_other_manifest(manifest: Path) -> None:
     There is nothing, or both are as openmov wrote them; the account says so by the digest of the manifest.
     """
     what = "is there, and is not as openmov wrote it"
-    mend = "move it away, or choose another --out"
+    hint = "move it away, or choose another --out"
     try:
         account = load_coverage(manifest)
         content = manifest.read_bytes() if os.path.lexists(manifest) else b""
     except ManifestError as error:
-        raise StorageError(coverage_path(manifest), what, mend) from error
+        raise StorageError(coverage_path(manifest), what, hint) from error
     except OSError as error:
-        raise StorageError(manifest, f"is there and cannot be read ({error.strerror})", mend) from error
+        raise StorageError(manifest, f"is there and cannot be read ({error.strerror})", hint) from error
     if content and (account is None or account.manifest_sha256 != hashlib.sha256(content).hexdigest()):
-        raise StorageError(manifest, what, mend)
+        raise StorageError(manifest, what, hint)
 
 
 def load_coverage(manifest: Path) -> Coverage | None:
     """What lies beside the manifest; None where nothing does. Raises ManifestError for a damaged file."""
     path = coverage_path(manifest)
-    mend = "write it anew with openmov dataset"
+    hint = "write it anew with openmov dataset"
     try:
         fields = json.loads(path.read_text(encoding="utf-8"))
         fields = {name: value for name, value in fields.items() if name not in MADE_BY}
         version = fields.pop("format_version")
         if version != FORMAT_VERSION:
-            raise ManifestError(path, f"is of format version {version}, not {FORMAT_VERSION}", mend)
+            raise ManifestError(path, f"is of format version {version}, not {FORMAT_VERSION}", hint)
         return _COVERAGE.validate_python(fields)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError, KeyError, TypeError, AttributeError, ValidationError) as error:
-        raise ManifestError(path, f"is damaged ({type(error).__name__})", mend) from error
+        raise ManifestError(path, f"is damaged ({type(error).__name__})", hint) from error
 
 
 def declared_root(manifest: Path) -> Path | None:

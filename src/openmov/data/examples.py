@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from jaxtyping import Float, UInt8
 
-from openmov.data.reader import ClipReader
+from openmov.data.reader import ClipDataset
 from openmov.data.records import Record
 from openmov.data.segment import file_facts, span_within
 from openmov.media.decode import Moment, Sizes
@@ -35,7 +35,7 @@ class ExampleInputs:
     """Length of the sound in the spectrogram."""
 
 
-def example_inputs(reader: ClipReader, record: Record) -> ExampleInputs:
+def example_inputs(reader: ClipDataset, record: Record) -> ExampleInputs:
     """The middle of a record's segment: frames and at most 10 s of sound, whether the reader's network uses them or
     not, and flow if it does.
 
@@ -46,7 +46,7 @@ def example_inputs(reader: ClipReader, record: Record) -> ExampleInputs:
 
 
 def _pictures(
-    reader: ClipReader, record: Record
+    reader: ClipDataset, record: Record
 ) -> tuple[
     UInt8[np.ndarray, "time height width 3"] | None,
     Float[np.ndarray, "time working_height working_width 2"] | None,
@@ -65,7 +65,7 @@ def _pictures(
     return frames, compute_flow(moment.pairs, settings.flow, settings.flow_threads)
 
 
-def _sound(reader: ClipReader, record: Record) -> tuple[Float[np.ndarray, "bins columns"] | None, float | None]:
+def _sound(reader: ClipDataset, record: Record) -> tuple[Float[np.ndarray, "bins columns"] | None, float | None]:
     config, span = reader.sound.config, span_within(record, file_facts(record.path, reader.decoder).audio)
     if span is None or span[1] - span[0] < config.window_seconds:
         return None, None

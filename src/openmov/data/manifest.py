@@ -18,9 +18,20 @@ from pathlib import Path
 from typing import Literal
 
 from openmov.data.coverage import declared_root
-from openmov.data.faults import Fault, FaultKind, FaultyManifest
-from openmov.data.records import SPLITS, Record, Split, record_of, resolver, row_faults
-from openmov.data.rows import COLUMNS, Row, read_rows
+from openmov.data.records import (
+    COLUMNS,
+    SPLITS,
+    Fault,
+    FaultKind,
+    FaultyManifest,
+    Record,
+    Row,
+    Split,
+    read_rows,
+    record_of,
+    resolver,
+    row_faults,
+)
 from openmov.errors import ManifestError
 from openmov.runtime.atomic import write_text
 from openmov.text.label_sets import readable

@@ -30,8 +30,7 @@ from openmov.media.decode import (
     VideoStream,
     Waveform,
 )
-from openmov.media.sampling import Crop, evaluation_crops, evaluation_positions
-from openmov.media.windows import Span, WindowGrid
+from openmov.media.sampling import Crop, Span, WindowGrid, evaluation_crops, evaluation_positions
 from openmov.modalities.audio import audio_image, crop_columns, spectrogram
 from openmov.modalities.flow import compute_flow, decode_flow, encode_flow, flow_image
 from openmov.modalities.rgb import normalise, resize_crop

@@ -38,7 +38,7 @@ Codes = UInt8[np.ndarray, "time height width channels"]
 
 @runtime_checkable
 class FrameEmbedder(Protocol):
-    """The frozen video encoder, as the data room sees it."""
+    """The frozen video encoder, as the package `data` sees it."""
 
     @property
     def identity(self) -> str:

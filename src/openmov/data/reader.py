@@ -49,7 +49,7 @@ class Opened:
     """What is stored of it."""
 
 
-class ClipReader:
+class ClipDataset:
     """Reads network inputs of videos, through a cache if there is one. Safe to use from several threads."""
 
     def __init__(
@@ -285,9 +285,9 @@ class ClipReader:
         wanted = " or ".join(modality for modality in Modality if modality in self.modalities)
         if record.start_seconds is None and record.end_seconds is None:
             if not self._hears and file_facts(record.path, self.decoder).video is None:
-                mend = "answer from a run that was trained on sound (--run), or drop it"
-                return DecodeError(record.path, f"gives no {wanted}: it holds sound alone", mend)
+                hint = "answer from a run that was trained on sound (--run), or drop it"
+                return DecodeError(record.path, f"gives no {wanted}: it holds sound alone", hint)
             return DecodeError(record.path, f"gives no {wanted}", "drop it, or use a model for what it holds")
         end = "the end" if record.end_seconds is None else f"{record.end_seconds:g} s"
         what = f"gives no {wanted} from {record.start_seconds or 0:g} s to {end}"
-        return DecodeError(record.path, what, "mend start and end in the manifest, or drop it")
+        return DecodeError(record.path, what, "fix start and end in the manifest, or drop it")

@@ -4,18 +4,262 @@ A record is made of every row, faults or not, so that all faults can be said at 
 `manifest.py`. Knows nothing of other rows or of what videos hold.
 """
 
+import csv
+import difflib
+import io
+import json
 import math
 import os
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from enum import Enum
 from functools import cache
+from itertools import islice
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from openmov.data.faults import Fault, FaultKind
-from openmov.data.rows import Row
+from openmov.documents import MEGABYTE, DocumentError, decode_text, read_document
+from openmov.errors import ManifestError
 from openmov.text.labels import tidy
+
+
+class FaultKind(Enum):
+    """(one, several), as in `1 missing file` and `3 missing files`."""
+
+    UNKNOWN_COLUMN = ("misspelt column", "misspelt columns")
+    MISSING_COLUMN = ("missing column", "missing columns")
+    DOUBLED_COLUMN = ("doubled column", "doubled columns")
+    UNREADABLE_ROW = ("unreadable row", "unreadable rows")
+    EMPTY_PATH = ("empty path", "empty paths")
+    OUTSIDE_ROOT = ("path outside the root", "paths outside the root")
+    MISSING_FILE = ("missing file", "missing files")
+    DUPLICATE_ID = ("duplicate id", "duplicate ids")
+    NO_LABEL = ("row without a label", "rows without a label")
+    UNKNOWN_LABEL = ("label not in the vocabulary", "labels not in the vocabulary")
+    BAD_NUMBER = ("bad number", "bad numbers")
+    NEGATIVE_START = ("negative start", "negative starts")
+    EMPTY_SEGMENT = ("end not after start", "ends not after their start")
+    UNKNOWN_SPLIT = ("unknown split", "unknown splits")
+    DIVIDED_GROUP = ("group on two sides of the split", "groups on two sides of the split")
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One fault of a manifest."""
+
+    row: int
+    """Line of the file it stands in (the header of a CSV is line 1)."""
+    field: str
+    """Column at fault; empty where it is the whole row."""
+    kind: FaultKind
+    """What is wrong."""
+    value: str
+    """What stands there, with a hint where there is one."""
+
+    @property
+    def what(self) -> str:
+        """`missing file: a.mp4`."""
+        return f"{self.kind.value[0]}: {self.value}" if self.value else self.kind.value[0]
+
+    def __str__(self) -> str:
+        return f"line {self.row}{f', {self.field}' if self.field else ''}: {self.what}"
+
+
+class FaultyManifest(ManifestError):
+    """A ManifestError with every fault; its line counts them by kind."""
+
+    def __init__(self, path: str | Path, faults: Sequence[Fault], hint: str = "") -> None:
+        self.faults = tuple(faults)
+        """In the order of the file."""
+        self.hint = hint
+        """What to do, where more is known than to look at the rows."""
+        super().__init__(path, summary(self.faults), hint or "correct the rows: openmov check --verbose prints each")
+
+    def __reduce__(self) -> tuple[type["FaultyManifest"], tuple[str, tuple[Fault, ...], str]]:  # type: ignore[override]
+        return type(self), (self.where, self.faults, self.hint)
+
+
+def summary(faults: Sequence[Fault], shown: int = 3) -> str:
+    """`12 faults: 3 missing files (a.mp4, b.mp4, c.mp4), 9 unknown labels (x, y, z ...)`, commonest kinds first."""
+    by_kind: dict[FaultKind, list[str]] = {}
+    for fault in faults:
+        by_kind.setdefault(fault.kind, []).append(fault.value)
+    groups = sorted(by_kind.items(), key=lambda item: -len(item[1]))
+    parts = [_counted(kind, values, shown) for kind, values in groups]
+    return (f"{len(faults)} faults: " if len(faults) > 1 else "") + ", ".join(parts)
+
+
+def _counted(kind: FaultKind, values: list[str], shown: int) -> str:
+    different = list(dict.fromkeys(value for value in values if value))
+    more = " ..." if len(different) > shown else ""
+    examples = f" ({', '.join(islice(different, shown))}{more})" if different else ""
+    return f"{len(values)} {kind.value[len(values) > 1]}{examples}"
+
+
+REQUIRED = ("path", "label")
+"""A label may be empty, its column may not be missing."""
+OPTIONAL = ("id", "start", "end", "split", "group")
+COLUMNS = REQUIRED + OPTIONAL
+_LARGEST_BYTES = 256 * MEGABYTE
+_MOST_STRANGE = 100_000
+_MISSPELT = 0.75
+"""So much alike (difflib), an unknown column is a misspelt one; others are the user's own, and kept."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of a manifest, its cells not yet understood."""
+
+    line: int
+    """Of the file, from 1."""
+    cells: dict[str, str]
+    """By known column; what the manifest leaves out is ''."""
+    extra: tuple[tuple[str, str], ...] = ()
+    """The user's own columns and their cells, in the order of the file."""
+
+
+def read_rows(path: Path) -> tuple[list[Row], list[Fault]]:
+    """Rows that can be read, and the faults of columns and of rows that cannot.
+
+    Columns that are not known are the user's own, and no fault. Raises ManifestError where the file is missing, of
+    another kind, no text, or holds no row.
+    """
+    readers = {".csv": _read_csv, ".jsonl": _read_jsonl}
+    reader = readers.get(path.suffix.lower())
+    if reader is None:
+        raise ManifestError(path, "is neither .csv nor .jsonl", "write a table with the columns path and label")
+    rows, faults = reader(_text(path))
+    if not rows and not faults:
+        raise ManifestError(path, "holds no video", "write one row a video, with the columns path and label")
+    return rows, faults
+
+
+def _text(path: Path) -> str:
+    try:
+        content = read_document(path, _LARGEST_BYTES)
+        try:
+            return decode_text(content)[0]
+        except DocumentError:
+            text = content.decode("utf-8", "surrogateescape")
+            if b"\0" in content or not _are_names(path.parent, text):
+                raise
+            return text
+    except DocumentError as error:
+        raise ManifestError(path, error.what, error.hint or "give a CSV or JSONL file") from error
+    except OSError as error:
+        raise ManifestError(path, f"cannot be read ({type(error).__name__})", "give a CSV or JSONL file") from error
+
+
+def _are_names(folder: Path, text: str) -> bool:
+    """Whether what is not UTF-8 are names of files, which may be any bytes; everything else is text in UTF-8."""
+    strange = [line for line in text.split("\n") if not _is_utf8(line)]
+    try:
+        cells = [cell for row in csv.reader(strange) for cell in row if not _is_utf8(cell)]
+    except csv.Error:
+        return False
+    return len(strange) <= _MOST_STRANGE and all(os.path.lexists(folder / cell) for cell in cells)
+
+
+def _is_utf8(text: str) -> bool:
+    return not any("\udc80" <= one <= "\udcff" for one in text)
+
+
+def _read_csv(text: str) -> tuple[list[Row], list[Fault]]:
+    lines = csv.reader(io.StringIO(text, newline=""))
+    rows: list[Row] = []
+    faults: list[Fault] = []
+    try:
+        header = _known(cell.strip() for cell in next(lines, []))
+        if not header:
+            return [], []
+        faults += _column_faults(header)
+        for cells in lines:
+            if len(cells) == len(header):
+                rows.append(_row(lines.line_num, dict(zip(header, cells, strict=True))))
+            elif cells:  # a blank line is not a row
+                what = f"line {lines.line_num} has {len(cells)} cells, not {len(header)}"
+                faults.append(Fault(lines.line_num, "", FaultKind.UNREADABLE_ROW, what))
+    except csv.Error as error:
+        faults.append(Fault(lines.line_num, "", FaultKind.UNREADABLE_ROW, f"line {lines.line_num}: {error}"))
+    return rows, faults
+
+
+def _read_jsonl(text: str) -> tuple[list[Row], list[Fault]]:
+    rows: list[Row] = []
+    faults: list[Fault] = []
+    columns: dict[str, None] = {}
+    for number, line in enumerate(text.split("\n"), start=1):
+        if not line.strip():
+            continue
+        cells = _json_cells(line)
+        if isinstance(cells, str):
+            faults.append(Fault(number, "", FaultKind.UNREADABLE_ROW, f"line {number}: {cells}"))
+        else:
+            cells = dict(zip(_known(cells), cells.values(), strict=True))
+            columns |= dict.fromkeys(cells)
+            rows.append(_row(number, cells))
+    return rows, (list(_column_faults(list(columns))) if rows else []) + faults
+
+
+def _json_cells(line: str) -> dict[str, str] | str:
+    """The object's values as text, or what is wrong with the line."""
+    try:
+        fields = json.loads(line, object_pairs_hook=_unique)
+    except RecursionError:
+        return "JSON that nests too deeply"
+    except ValueError as error:
+        return "not JSON" if isinstance(error, json.JSONDecodeError) else str(error)
+    if not isinstance(fields, dict):
+        return "not a JSON object"
+    if not _is_text(fields):
+        return "half a character (a lone surrogate)"
+    for name, value in fields.items():
+        if isinstance(value, bool) or not isinstance(value, str | int | float | None):
+            return f"{name!r} is neither text nor a number"
+    return {name: "" if value is None else str(value) for name, value in fields.items()}
+
+
+def _is_text(fields: dict[str, object]) -> bool:
+    """JSON may write half a character (\\ud800), which neither a path nor UTF-8 can hold."""
+    try:
+        "".join([*fields, *(value for value in fields.values() if isinstance(value, str))]).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    fields = dict(pairs)
+    if len(fields) < len(pairs):
+        raise ValueError("a key stands there twice")
+    return fields
+
+
+def _row(line: int, cells: dict[str, str]) -> Row:
+    """Paths keep their spaces, other cells lose outer ones."""
+    known = {name: cells.get(name, "") if name == "path" else cells.get(name, "").strip() for name in COLUMNS}
+    return Row(line, known, tuple((name, cell) for name, cell in cells.items() if name not in COLUMNS))
+
+
+def _known(header: Iterable[str]) -> list[str]:
+    """Column names, those that are known but for capitals (`Path`) as they are known."""
+    return [name.lower() if name.lower() in COLUMNS else name for name in header]
+
+
+def _column_faults(header: list[str]) -> Iterator[Fault]:
+    lacking = [name for name in COLUMNS if name not in header]
+    for name in dict.fromkeys(header):
+        if header.count(name) > 1:
+            yield Fault(1, name, FaultKind.DOUBLED_COLUMN, name or "''")
+        elif name not in COLUMNS:
+            close = difflib.get_close_matches(name.lower(), lacking, n=1, cutoff=_MISSPELT)
+            if close:
+                yield Fault(1, name, FaultKind.UNKNOWN_COLUMN, f"{name!r}, did you mean {close[0]}?")
+    for name in REQUIRED:
+        if name not in header:
+            yield Fault(1, name, FaultKind.MISSING_COLUMN, name)
+
 
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = get_args(Split)

@@ -11,9 +11,8 @@ import torch
 from jaxtyping import Float, Int
 
 from openmov.errors import ManifestError
-from openmov.evaluation.conditions import Conditions
 from openmov.evaluation.metrics import order_of_answers, true_ranks
-from openmov.evaluation.result import Evaluation, Failure, SampleRecord
+from openmov.evaluation.result import Conditions, Evaluation, Failure, SampleRecord
 from openmov.text.vocabulary import Vocabulary
 from openmov.types import ClipBatch, Scorer
 
@@ -38,8 +37,8 @@ def evaluate(
 
     `failures` is read after the last batch, so a loader may still be filling it; `conditions` go with the result.
     Gradients are off.
-    Raises VocabularyError for a label that is no class of the vocabulary; ManifestError for a video without a label, or
-    where there is no video at all; ValueError (a bug) for scores that are no probabilities or a video met twice.
+    Raises VocabularyError for a label that is not a class of the vocabulary; ManifestError for a video without label,
+    and where there is none at all; ValueError (a bug) for scores that are no probabilities or a video met twice.
     """
     records: dict[str, SampleRecord] = {}
     for batch in batches:

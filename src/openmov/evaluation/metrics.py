@@ -4,10 +4,13 @@ Shares are fractions between 0 and 1. Knows nothing of class names, networks or 
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float, Int, Real
+
+from openmov.text.vocabulary import Vocabulary
 
 _Z95 = 1.959963984540054
 """Two-sided 95 % quantile of the standard normal distribution."""
@@ -49,7 +52,7 @@ def wilson_interval(correct: int, count: int) -> tuple[float, float]:
     Raises ValueError where there is no sample, or more correct ones than samples.
     """
     if not 0 <= correct <= count or count == 0:
-        raise ValueError(f"{correct} of {count} is no share")
+        raise ValueError(f"{correct} of {count} is not a share")
     share, z2 = correct / count, _Z95**2
     centre = (share + z2 / (2 * count)) / (1 + z2 / count)
     half = _Z95 / (1 + z2 / count) * math.sqrt(share * (1 - share) / count + z2 / (4 * count**2))
@@ -143,3 +146,86 @@ def paired_bootstrap(
     tail = min(int((means <= 0).sum()), int((means >= 0).sum()))
     p = min(1.0, 2 * (1 + tail) / (resamples + 1))
     return PairedDifference(float(times @ values / count), float(low), float(high), p, count)
+
+
+NUM_BINS = 15
+
+
+@dataclass(frozen=True)
+class ConfidenceBin:
+    """The samples whose answer had a probability in (low, high]; a bin without samples is left out."""
+
+    low: float
+    """Exclusive, but for the first bin, which holds 0."""
+    high: float
+    """Inclusive."""
+    confidence: float
+    """Mean probability of the answers."""
+    accuracy: float
+    """Share of the answers that are right."""
+    count: int
+    """Samples."""
+
+
+def confidence_bins(
+    confidences: Float[np.ndarray, "samples"], correct: Bool[np.ndarray, "samples"], num_bins: int = NUM_BINS
+) -> tuple[ConfidenceBin, ...]:
+    """Samples by the probability of their answer, in bins of equal width.
+
+    Raises ValueError for a confidence that is not a probability (a hair above 1, as rounding makes it, is 1).
+    """
+    if len(confidences) and not (confidences.min() >= 0 and confidences.max() <= 1 + 1e-3):
+        raise ValueError("a confidence is not a probability")
+    sure = np.minimum(confidences, 1.0)
+    places = np.clip(np.ceil(sure * num_bins).astype(int) - 1, 0, num_bins - 1)
+    found = []
+    for place in np.unique(places).tolist():
+        inside = places == place
+        mean = float(sure[inside].mean())
+        bounds = place / num_bins, (place + 1) / num_bins
+        found.append(ConfidenceBin(*bounds, mean, float(correct[inside].mean()), int(inside.sum())))
+    return tuple(found)
+
+
+def expected_calibration_error(bins: tuple[ConfidenceBin, ...]) -> float:
+    """0 where every bin is right as often as it is sure. Raises ValueError where there is no sample."""
+    total = sum(one.count for one in bins)
+    if total == 0:
+        raise ValueError("no sample to be sure of")
+    return sum(one.count * abs(one.accuracy - one.confidence) for one in bins) / total
+
+
+HALF_SEEDS = tuple(range(10))
+"""One random half each."""
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Several measurements of one thing."""
+
+    mean: float
+    """Their mean."""
+    deviation: float
+    """Their standard deviation as numpy.std gives it (divided by n): what papers quote for these protocols."""
+    values: tuple[float, ...]
+    """In their order."""
+
+
+def spread(values: Sequence[float]) -> Spread:
+    """Mean and standard deviation. Raises ValueError where there is no value."""
+    if not values:
+        raise ValueError("no measurement to take a mean of")
+    return Spread(float(np.mean(values)), float(np.std(values)), tuple(values))
+
+
+def random_half(num_classes: int, seed: int) -> Int[np.ndarray, "half"]:
+    """Which classes are drawn, by position; nothing is left in NumPy's own generator."""
+    drawn = np.random.RandomState(seed).permutation(num_classes)
+    return np.asarray(drawn[: num_classes // 2])
+
+
+def half_vocabulary(vocabulary: Vocabulary, seed: int) -> Vocabulary:
+    """The drawn half of the names, in their own order, all novel. Raises VocabularyError for a single class."""
+    chosen = set(random_half(len(vocabulary.names), seed).tolist())
+    names = tuple(name for place, name in enumerate(vocabulary.names) if place in chosen)
+    return Vocabulary((), names, vocabulary.prompts)

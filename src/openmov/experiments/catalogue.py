@@ -32,6 +32,6 @@ def find_studies(names: Sequence[str]) -> tuple[Study, ...]:
     for name in names:
         if name not in (ALL, *STUDIES):
             close = difflib.get_close_matches(name.lower(), STUDIES, n=1, cutoff=0.4)
-            mend = f"did you mean {close[0]}? There are" if close else "there are"
-            raise RecipeError(name, "is not a study", f"{mend} {', '.join(STUDIES)} and {ALL}")
+            hint = f"did you mean {close[0]}? There are" if close else "there are"
+            raise RecipeError(name, "is not a study", f"{hint} {', '.join(STUDIES)} and {ALL}")
     return tuple(study for study in STUDIES.values() if ALL in names or study.name in names)

@@ -10,9 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from openmov.api.train import run_training
-from openmov.api.training_data import load_base, prepare_training
-from openmov.api.wiring import wire
+from openmov.build import build_components
 from openmov.config.schema import BackboneConfig
 from openmov.data.manifest import load_manifest
 from openmov.data.split import write_vocabulary
@@ -21,6 +19,8 @@ from openmov.experiments.folders import MEASURING, TRAINING, StudyFolders, Train
 from openmov.experiments.trainings import Measurement, TrainingTask
 from openmov.model.backbones import ModelSource, load_backbone
 from openmov.text.vocabulary import Vocabulary, load_vocabulary
+from openmov.training.data import load_base, prepare_training
+from openmov.training.train import run_training
 
 _LOOKS: dict[str, Any] = {
     **dict.fromkeys(("backbone", "video", "flow", "audio", "views"), True),
@@ -98,9 +98,9 @@ class StudyContext:
             looked = task.recipe.model_dump_json(include=_LOOKS)
             looks.setdefault(f"{task.track} {task.classes} {looked}", task)
         for task in looks.values():
-            wiring = wire(task.recipe, self.data.cache)
+            components = build_components(task.recipe, self.data.cache)
             data = load_base(self.data.tracks[task.track].clips.manifest, self._names(task), task.recipe.training.seed)
-            prepare_training(wiring, data, workers=self.workers, shown=self.shown)
+            prepare_training(components, data, workers=self.workers, shown=self.shown)
 
     def train(self, task: TrainingTask) -> float:
         """Trains, going on where it was interrupted; returns the seconds it took, 0 where it was there."""

@@ -12,7 +12,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from openmov.config.protocols import Protocol
+from openmov.config.choices import Protocol
 from openmov.data.coverage import load_coverage
 from openmov.data.manifest import load_manifest
 from openmov.errors import DecodeError, ManifestError, RecipeError
@@ -155,18 +155,18 @@ def _role(name: str) -> str:
 
 def _clips(name: str, path: Path) -> Clips:
     """Raises ManifestError."""
-    mend = f"write it with openmov dataset {name} VIDEOS --out FOLDER, and give that folder"
+    hint = f"write it with openmov dataset {name} VIDEOS --out FOLDER, and give that folder"
     if path.is_dir():
         there = sorted(entry.name for entry in path.iterdir())[:4]
         path = path / "manifest.csv"
         if not path.is_file():
             found = ", ".join(there) + (" ..." if len(there) == 4 else "") or "nothing"
-            raise ManifestError(path.parent, f"is not a data set: found {found}, expected manifest.csv", mend)
+            raise ManifestError(path.parent, f"is not a data set: found {found}, expected manifest.csv", hint)
     if not path.is_file():
-        raise ManifestError(path, "is not there", mend)
+        raise ManifestError(path, "is not there", hint)
     vocabulary = path.with_name("vocabulary.json")
     if not vocabulary.is_file():
-        raise ManifestError(path.parent, "holds no vocabulary.json beside the manifest", mend)
+        raise ManifestError(path.parent, "holds no vocabulary.json beside the manifest", hint)
     coverage = load_coverage(path)
     if coverage is not None and coverage.dataset != name:
         raise ManifestError(path, f"is of {coverage.dataset}, not of {name}", f"write --data {coverage.dataset}")

@@ -9,20 +9,20 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from openmov.api.answers import Prediction, example_of
-from openmov.api.evaluate import HONEST_NOTES, EvaluatedTask, report_of, write_answers
-from openmov.api.facts import fact_groups
-from openmov.api.predictor import Predictor
-from openmov.api.recorded import failures_of
 from openmov.data.examples import example_inputs
 from openmov.data.records import Record
-from openmov.data.shapesav.pool import PoolSize, write_world
-from openmov.evaluation.content import Example, ReportContent, TaskReport
-from openmov.evaluation.report import refuse_other_report, write_report
 from openmov.experiments.steps import StepClock
 from openmov.experiments.tasks import TASKS, TrainingOptions, WorldFolders, train_and_evaluate
 from openmov.experiments.world import POOL_SEED
+from openmov.inference.answers import Prediction, example_of
+from openmov.inference.predictor import Predictor
+from openmov.report.content import Example, ReportContent, TaskReport
+from openmov.report.report import refuse_other_report, write_report
+from openmov.runs.evaluate import HONEST_NOTES, EvaluatedTask, report_of, write_answers
+from openmov.runs.measure import failures_of
+from openmov.runs.provenance import fact_groups
 from openmov.runtime.atomic import write_text
+from openmov.shapesav.pool import PoolSize, write_world
 
 DEMO_SIZE = PoolSize(train_per_class=24, val_per_class=2, test_per_class=8)
 QUICK_SIZE = PoolSize(train_per_class=1, val_per_class=1, test_per_class=1)
@@ -92,7 +92,7 @@ def _predict_novel(
     predictor = Predictor.from_run(run)
     answers = list(predictor.predict([record.path for record in records], predictor.vocabulary(novel)))
     predictions = tuple(answer for answer in answers if isinstance(answer, Prediction))
-    reader = motion.mov[0].wiring.reader()
+    reader = motion.mov[0].components.dataset()
     examples = tuple(
         example_of(prediction, record.label, example_inputs(reader, record))
         for prediction, record in zip(predictions, records, strict=True)
@@ -120,7 +120,7 @@ def _content(
         "and measured on base and on novel classes.",
         date=time.strftime("%Y-%m-%d"),
         facts=fact_groups(
-            {title: task.mov[0].wiring for title, task in by_title.items()},
+            {title: task.mov[0].components for title, task in by_title.items()},
             {title: task.data_facts for title, task in by_title.items()},
         ),
         steps=tuple(clock.steps),

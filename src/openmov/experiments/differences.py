@@ -39,7 +39,7 @@ def compare_lost(
 ) -> PairedDifference:
     """How much less ours loses than theirs where the same clips are asked in another form: (before, there) of each.
 
-    A clip has the same file name in both forms. `metric` is no harmonic mean. Raises ValueError where the clips differ.
+    A clip has the same file name in both forms; `metric` is not a harmonic mean. Raises ValueError where clips differ.
     """
     (mine, clips), (other, same) = (_kept(*side, metric) for side in (ours, theirs))
     if clips != same:

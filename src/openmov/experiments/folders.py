@@ -19,10 +19,10 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from openmov.api.runs import CALIBRATION_FILE
 from openmov.runtime.atomic import write_text
+from openmov.training.runs import CALIBRATION_FILE
 
-TRAINING = "openmov.api.train"
+TRAINING = "openmov.training.train"
 """Everything this module imports, however indirectly, may decide trained weights, the best epoch and a calibration."""
 MEASURING = "openmov.experiments.measure"
 """And this one what is answered."""

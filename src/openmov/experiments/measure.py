@@ -1,10 +1,10 @@
 """Measures methods: one pass of each network over the clips serves all that answer from it.
 
-    runs --one pass each--> recordings --an answer by its name--> Contender --protocols--> evaluations, stored whole
+    runs --one pass each--> recordings --an answer by its name--> Method --protocols--> evaluations, stored whole
 
 Every evaluation is stored with every clip's answer, so that a page can be made again without a network. How embeddings
 become answers has a name, for `MethodSpec.answer`: to add one, write a function from runs and their recordings to a
-Contender and give it a name in ANSWERS; another beta and tau_v for MOV is a function with a name in PATHS.
+Method and give it a name in ANSWERS; another beta and tau_v for MOV is a function with a name in PATHS.
 
 entropy    tau_v at which D_v is as sure as D_x on validation clips of base classes: `openmov train --calibrate
            entropy`, afterwards; no label is looked at, and beta stays the recipe's
@@ -20,15 +20,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
-from openmov.api.calibrating import EVALUATION_BATCH
-from openmov.api.conditions import conditions_of
-from openmov.api.cross import measure_cross, official_test_ids
-from openmov.api.measuring import Contender, contenders, measure_under, mov_row, record_run
-from openmov.api.runs import LoadedRun, load_run, load_trained
-from openmov.api.test_clips import Preparing, TestClips, prepare_clips, require_clips
-from openmov.api.training_data import load_base
 from openmov.config.load import change_recipe
-from openmov.data.source import Unreadable, evaluation_batches
+from openmov.data.loader import Unreadable, evaluation_batches
 from openmov.documents import read_json
 from openmov.errors import RecipeError, RunFolderError
 from openmov.evaluation.result import Evaluation
@@ -36,11 +29,18 @@ from openmov.experiments.context import StudyContext
 from openmov.experiments.data import Clips
 from openmov.experiments.study import MethodSpec
 from openmov.experiments.trainings import UNTRAINED, Measurement, TrainingTask
-from openmov.prediction.base_novel import NovelPath
-from openmov.prediction.calibration import calibrate, match_entropy
-from openmov.prediction.predictor import Recording, record
+from openmov.runs.clips import EvalClips, Preparing, prepare_clips, require_clips
+from openmov.runs.evaluate import measure_cross, official_test_ids
+from openmov.runs.measure import Method, embed_run, measure_under, methods_of, mov_row
+from openmov.runs.provenance import conditions_of
 from openmov.runtime.atomic import write_text
+from openmov.scoring.calibration import calibrate, match_entropy
+from openmov.scoring.embeddings import Embeddings, record
+from openmov.scoring.paths import NovelPath
 from openmov.text.vocabulary import Protocol, Vocabulary, load_vocabulary
+from openmov.training.calibrate import EVALUATION_BATCH
+from openmov.training.data import load_base
+from openmov.training.runs import LoadedRun, load_run, load_trained
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class PathInputs:
 
     trained_on: Clips
     """The list whose validation clips of base classes the run was chosen by."""
-    tested: Recording = field(repr=False)
+    tested: Embeddings = field(repr=False)
     """The test clips."""
     names: Vocabulary
     """Theirs."""
@@ -60,60 +60,60 @@ class PathInputs:
 def matched_path(run: LoadedRun, inputs: PathInputs) -> NovelPath:
     """As sure as flow or sound on validation clips. Raises ManifestError, VocabularyError; ValueError for no clip."""
     listed = inputs.trained_on
-    data = load_base(listed.manifest, listed.vocabulary, run.wiring.recipe.training.seed)
+    data = load_base(listed.manifest, listed.vocabulary, run.components.recipe.training.seed)
     lost: list[Unreadable] = []  # the training counted and listed them
-    batches = evaluation_batches(run.wiring.reader(), data.val, EVALUATION_BATCH, lost, inputs.workers)
-    recording = record(load_trained(run.wiring, run.folder.best), batches)
-    return match_entropy(recording, run.wiring.class_embedder(), data.vocabulary, run.wiring.novel_path).chosen
+    batches = evaluation_batches(run.components.dataset(), data.val, EVALUATION_BATCH, lost, inputs.workers)
+    recording = record(load_trained(run.components, run.folder.best), batches)
+    return match_entropy(recording, run.components.class_embedder(), data.vocabulary, run.components.novel_path).chosen
 
 
 def best_path(run: LoadedRun, inputs: PathInputs) -> NovelPath:
     """The best of the grid on the novel test clips themselves. Raises ValueError where there is none."""
-    embed = run.wiring.class_embedder()
-    return calibrate(inputs.tested, embed, inputs.names, run.wiring.novel_path.tau_x).chosen
+    embed = run.components.class_embedder()
+    return calibrate(inputs.tested, embed, inputs.names, run.components.novel_path.tau_x).chosen
 
 
 PATHS: Mapping[str, Callable[[LoadedRun, PathInputs], NovelPath]] = {"entropy": matched_path, "best": best_path}
 """By the names that studies use."""
 
 
-Answer = Callable[[Sequence[LoadedRun], Sequence[Recording]], Contender]
+Answer = Callable[[Sequence[LoadedRun], Sequence[Embeddings]], Method]
 """Runs of one method, with the passes of their networks over the clips."""
 
 
-def _frozen(runs: Sequence[LoadedRun], recordings: Sequence[Recording]) -> Contender:
+def _frozen(runs: Sequence[LoadedRun], recordings: Sequence[Embeddings]) -> Method:
     return _of_kind("clip", runs, recordings)
 
 
-def _calibrated(runs: Sequence[LoadedRun], recordings: Sequence[Recording]) -> Contender:
+def _calibrated(runs: Sequence[LoadedRun], recordings: Sequence[Embeddings]) -> Method:
     return _of_kind("mov_calibrated", runs, recordings)
 
 
-def _by_recipe(runs: Sequence[LoadedRun], recordings: Sequence[Recording]) -> Contender:
+def _by_recipe(runs: Sequence[LoadedRun], recordings: Sequence[Embeddings]) -> Method:
     """The run itself, or the score fusion of several."""
     if len(runs) > 1:
         return _of_kind("score_fusion", runs, recordings)
-    return next(one for one in contenders(runs, recordings) if one.kind not in ("clip", "mov_calibrated"))
+    return next(one for one in methods_of(runs, recordings) if one.kind not in ("clip", "mov_calibrated"))
 
 
-def _of_kind(kind: str, runs: Sequence[LoadedRun], recordings: Sequence[Recording]) -> Contender:
-    return next(one for one in contenders(runs, recordings) if one.kind == kind)
+def _of_kind(kind: str, runs: Sequence[LoadedRun], recordings: Sequence[Embeddings]) -> Method:
+    return next(one for one in methods_of(runs, recordings) if one.kind == kind)
 
 
 ANSWERS: Mapping[str, Answer] = {"paper": _by_recipe, "frozen": _frozen, "calibrated": _calibrated}
 """By the names that studies use."""
 
 
-def contender_of(
-    method: MethodSpec, runs: Sequence[LoadedRun], recordings: Sequence[Recording], inputs: PathInputs
-) -> Contender:
+def method_of(
+    method: MethodSpec, runs: Sequence[LoadedRun], recordings: Sequence[Embeddings], inputs: PathInputs
+) -> Method:
     """What is measured, of runs that answer as it says. Raises RecipeError for an answer that is none."""
     if method.answer in PATHS:
         (run,), (recording,) = runs, recordings
         return mov_row(run, recording, PATHS[method.answer](run, inputs), method.answer)
     if method.answer not in ANSWERS:
         there = ", ".join((*ANSWERS, *PATHS))
-        raise RecipeError("answer", f"{method.answer!r} is no way to answer", f"there are {there}")
+        raise RecipeError("answer", f"{method.answer!r} is not a way to answer", f"there are {there}")
     return ANSWERS[method.answer](runs, recordings)
 
 
@@ -121,9 +121,9 @@ def answering_with(run: LoadedRun, changes: Sequence[str]) -> LoadedRun:
     """The same run with other fields of `prediction`; what was trained stays as it is."""
     if not changes:
         return run
-    fields = change_recipe(run.wiring.recipe, changes).prediction
-    recipe = run.wiring.recipe.model_copy(update={"prediction": fields})
-    return replace(run, wiring=replace(run.wiring, recipe=recipe))
+    fields = change_recipe(run.components.recipe, changes).prediction
+    recipe = run.components.recipe.model_copy(update={"prediction": fields})
+    return replace(run, components=replace(run.components, recipe=recipe))
 
 
 _Value = TypeVar("_Value")
@@ -139,8 +139,8 @@ class Measurer:
     context: StudyContext
     """Data and folders."""
     _runs: OrderedDict[str, LoadedRun] = field(default_factory=OrderedDict)
-    _clips: dict[str, TestClips] = field(default_factory=dict)
-    _recordings: OrderedDict[str, Recording] = field(default_factory=OrderedDict)
+    _clips: dict[str, EvalClips] = field(default_factory=dict)
+    _recordings: OrderedDict[str, Embeddings] = field(default_factory=OrderedDict)
 
     def prepare(self, measurement: Measurement, tasks: tuple[TrainingTask, ...]) -> None:
         """Stores what its networks look at, once for all that look at the same. Raises ManifestError."""
@@ -162,7 +162,7 @@ class Measurer:
         recordings = [self._recording(run, clips, listed, measurement.method.weights) for run in runs]
         trained_on = self.context.data.tracks[measurement.track].clips
         inputs = PathInputs(trained_on, recordings[0], clips.vocabulary, self.context.workers)
-        contender = contender_of(measurement.method, runs, recordings, inputs)
+        contender = method_of(measurement.method, runs, recordings, inputs)
         seconds = {str(runs[0].folder.path): time.monotonic() - began}
         if self.context.crossing(measurement):
             return _crossed(contender, clips, official_test_ids(listed.manifest), seconds)
@@ -174,12 +174,12 @@ class Measurer:
     def _run(self, folder: Path) -> LoadedRun:
         return _kept(self._runs, str(folder), lambda: load_run(folder, self.context.data.cache))
 
-    def _test_clips(self, runs: Sequence[LoadedRun], listed: Clips, *, crossing: bool) -> TestClips:
+    def _test_clips(self, runs: Sequence[LoadedRun], listed: Clips, *, crossing: bool) -> EvalClips:
         """Of the track, or of another data set, all of whose names are possible answers of the novel path."""
         names = load_vocabulary(listed.vocabulary)
         names = Vocabulary((), names.names, names.prompts) if crossing else names
-        recipes = [run.wiring.recipe.model_dump_json(include={"video", "flow", "audio", "views"}) for run in runs]
-        looked = sorted({f"{run.wiring.backbone.identity} {sorted(run.wiring.modalities)}" for run in runs})
+        recipes = [run.components.recipe.model_dump_json(include={"video", "flow", "audio", "views"}) for run in runs]
+        looked = sorted({f"{run.components.backbone.identity} {sorted(run.components.modalities)}" for run in runs})
         key = f"{listed.manifest} {names.identity} {recipes} {looked}"
         if key not in self._clips:
             context = self.context
@@ -190,19 +190,19 @@ class Measurer:
             self._clips[key] = clips
         return self._clips[key]
 
-    def _recording(self, run: LoadedRun, clips: TestClips, listed: Clips, weights: str) -> Recording:
-        encoder_weight = run.wiring.recipe.prediction.encoder_weight
+    def _recording(self, run: LoadedRun, clips: EvalClips, listed: Clips, weights: str) -> Embeddings:
+        encoder_weight = run.components.recipe.prediction.encoder_weight
         looked = f"{listed.manifest} {clips.vocabulary.identity} {len(clips.records)}"
         key = f"{run.folder.path} {weights} {encoder_weight} {looked}"
         return _kept(self._recordings, key, lambda: self._pass(run, clips, weights))
 
-    def _pass(self, run: LoadedRun, clips: TestClips, weights: str) -> Recording:
+    def _pass(self, run: LoadedRun, clips: EvalClips, weights: str) -> Embeddings:
         workers = self.context.workers
         if weights != UNTRAINED:
-            return record_run(run, clips.records, checkpoint=_checkpoint(run, weights), workers=workers)
+            return embed_run(run, clips.records, checkpoint=_checkpoint(run, weights), workers=workers)
         lost: list[Unreadable] = []
-        batches = evaluation_batches(run.wiring.reader(), clips.records, _BATCH, lost, workers)
-        recording = record(run.wiring.network(), batches)
+        batches = evaluation_batches(run.components.dataset(), clips.records, _BATCH, lost, workers)
+        recording = record(run.components.network(), batches)
         if lost:
             raise lost[0].error
         return recording
@@ -218,7 +218,7 @@ def read_measurement(path: Path) -> dict[str, Evaluation]:
         raise RunFolderError(path, what, "delete it, and run the study again") from error
 
 
-def _own(contender: Contender, clips: TestClips, seconds: Mapping[str, float]) -> dict[str, Evaluation]:
+def _own(contender: Method, clips: EvalClips, seconds: Mapping[str, float]) -> dict[str, Evaluation]:
     """Base, novel and generalised, as far as the vocabulary has both roles."""
     names = clips.vocabulary
     runs, trained, path = contender.runs, contender.trained, contender.path
@@ -233,7 +233,7 @@ def _own(contender: Contender, clips: TestClips, seconds: Mapping[str, float]) -
 
 
 def _crossed(
-    contender: Contender, clips: TestClips, official: Sequence[frozenset[str]], seconds: dict[str, float]
+    contender: Method, clips: EvalClips, official: Sequence[frozenset[str]], seconds: dict[str, float]
 ) -> dict[str, Evaluation]:
     """The full set, each official split, each random half."""
     found = measure_cross(contender, clips, official, seconds)

@@ -11,12 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from openmov.evaluation.content import ClassChange
-from openmov.evaluation.metrics import PairedDifference, harmonic_mean
-from openmov.evaluation.paper import published
-from openmov.evaluation.protocols import spread
+from openmov.evaluation.metrics import PairedDifference, harmonic_mean, spread
 from openmov.evaluation.result import Evaluation
 from openmov.experiments.study import Changes, Column, Finding, Metric, Panel, Row, Study, Table
+from openmov.report.content import ClassChange
+from openmov.report.paper import published
 
 _SETTINGS = ("beta", "tau_v")
 Evaluations = Mapping[str, Evaluation]
@@ -36,7 +35,7 @@ class Cell:
     why_not: str = ""
     """Why it was not measured, where it was not."""
     said: str = ""
-    """What it came to, where that is no accuracy."""
+    """What it came to, where that is not an accuracy."""
 
     @property
     def mean(self) -> float | None:

@@ -11,10 +11,6 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from openmov.api.facts import machine_facts, software_facts
-from openmov.evaluation.content import FactGroup, Step
-from openmov.evaluation.figures import extremes_of, tally
-from openmov.evaluation.pages import percent, points, render
 from openmov.experiments.context import backbone_source
 from openmov.experiments.data import StudyData, Track
 from openmov.experiments.folders import TRAINING, code_identity
@@ -27,10 +23,14 @@ from openmov.experiments.outcome import (
     StudyResult,
     TableResult,
 )
-from openmov.experiments.plan import Plan, left_out_note
+from openmov.experiments.plan import StudyPlan, left_out_note
 from openmov.experiments.steps import StepClock
 from openmov.experiments.study import Study
 from openmov.experiments.trainings import measurements_by, seeds_of
+from openmov.report.content import FactGroup, Step
+from openmov.report.figures import extremes_of, tally
+from openmov.report.pages import percent, points, render
+from openmov.runs.provenance import machine_facts, software_facts
 from openmov.runtime.own_files import marked, refuse_foreign, stamped, write_own
 
 FORMAT_VERSION = 1
@@ -266,7 +266,7 @@ _NOTE = (
 class PageInputs:
     """How what a page shows was made: what every page of one call says alike."""
 
-    plan: Plan
+    plan: StudyPlan
     """What was asked for."""
     seconds: Sequence[float]
     """What each training took, in the call that finished it."""

@@ -19,7 +19,7 @@ from openmov.errors import StorageError
 from openmov.experiments.context import StudyContext
 from openmov.experiments.measure import Measurer
 from openmov.experiments.trainings import Measurement, TrainingTask
-from openmov.runtime.guard import CallDiedError, GuardedCalls
+from openmov.runtime.workers import CallDiedError, GuardedCalls
 
 _LIMIT_SECONDS = 14 * 24 * 3600.0
 """Two weeks, which is none in effect: a training that gets no clips ends itself."""

@@ -1,6 +1,6 @@
 """What a call has to do: which trainings, measurements and clips are missing, and about how long they take.
 
-studies, data, what lies there --make_plan--> Plan
+studies, data, what lies there --make_plan--> StudyPlan
 """
 
 from collections.abc import Mapping, Sequence
@@ -72,7 +72,7 @@ class Estimate:
 
 
 @dataclass(frozen=True)
-class Plan:
+class StudyPlan:
     """What there is to do."""
 
     studies: tuple[Study, ...]
@@ -118,7 +118,7 @@ class Work:
     """Networks trained or measured side by side, each by a process of one thread; 1 for here, with all threads."""
 
 
-def make_plan(studies: Sequence[Study], data: StudyData, work: Work) -> Plan:
+def make_plan(studies: Sequence[Study], data: StudyData, work: Work) -> StudyPlan:
     """What there is to do, without doing it. Raises RecipeError for a study that cannot be on this data."""
     kept, left_out = possible(studies, data)
     measurements = measurements_of(kept, data)
@@ -141,7 +141,7 @@ def make_plan(studies: Sequence[Study], data: StudyData, work: Work) -> Plan:
     clips = sum(pool.num_clips for pool in pools if unwritten & pool.lists)
     minutes = Estimate(data).minutes(missing, unmeasured, num_clips=clips)
     left = 0 if unwritten else work.folders.unused_trainings([one for one in folders.values() if one is not None])
-    return Plan(kept, data, measurements, trainings, missing, unmeasured, minutes, left, left_out, pools)
+    return StudyPlan(kept, data, measurements, trainings, missing, unmeasured, minutes, left, left_out, pools)
 
 
 def _refuse_own_without_effect(
@@ -149,8 +149,8 @@ def _refuse_own_without_effect(
 ) -> None:
     if data.protocol == "own" and not any(task.own for tasks in trainings.values() for task in tasks):
         what = f"changes nothing in {', '.join(study.name for study in studies)}"
-        mend = "leave it out; it is about other people's methods: table1, table2, table4"
-        raise RecipeError("--protocol own", what, mend)
+        hint = "leave it out; it is about other people's methods: table1, table2, table4"
+        raise RecipeError("--protocol own", what, hint)
 
 
 def _finished(folder: TrainingFolder | None, task: TrainingTask) -> bool:

@@ -17,19 +17,18 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from openmov.api.evaluate import HONEST_NOTES, EvaluatedTask, report_of
-from openmov.api.facts import fact_groups, machine_facts, recipe_facts, software_facts
-from openmov.api.measuring import Method
-from openmov.api.recorded import failures_of
-from openmov.data.shapesav.pool import PoolSize, write_world
-from openmov.evaluation.content import MethodKind, ReportContent
 from openmov.evaluation.metrics import PairedDifference, harmonic_mean, paired_bootstrap
-from openmov.evaluation.report import refuse_other_report, write_report
 from openmov.evaluation.result import Evaluation, Role
 from openmov.experiments.steps import StepClock
 from openmov.experiments.tasks import TASKS, TrainingOptions, WorldFolders, train_and_evaluate
 from openmov.experiments.world import POOL_SEED
+from openmov.report.content import MethodKind, ReportContent
+from openmov.report.report import refuse_other_report, write_report
+from openmov.runs.evaluate import HONEST_NOTES, EvaluatedTask, report_of
+from openmov.runs.measure import MethodResult, failures_of
+from openmov.runs.provenance import fact_groups, machine_facts, recipe_facts, software_facts
 from openmov.runtime.own_files import marked, refuse_foreign, stamped, write_own
+from openmov.shapesav.pool import PoolSize, write_world
 
 
 @dataclass(frozen=True)
@@ -237,7 +236,7 @@ def run_results(
 
 
 def _over_seeds(evaluated: Sequence[EvaluatedTask]) -> dict[MethodKind, MethodOverSeeds]:
-    by_kind: dict[MethodKind, list[Method]] = {}
+    by_kind: dict[MethodKind, list[MethodResult]] = {}
     for task in evaluated:
         for method in task.methods:
             by_kind.setdefault(method.kind, []).append(method)
@@ -257,7 +256,8 @@ def _facts(measured: Mapping[str, Sequence[EvaluatedTask]], clock: StepClock, se
         "seeds": list(range(seeds)),
         "minutes": round(sum(step.seconds for step in clock.steps) / 60, 1),
         "tasks": {
-            name: {**recipe_facts(tasks[0].mov[0].wiring), **tasks[0].data_facts} for name, tasks in measured.items()
+            name: {**recipe_facts(tasks[0].mov[0].components), **tasks[0].data_facts}
+            for name, tasks in measured.items()
         },
         "software": dict(software_facts()),
         "machine": dict(machine_facts()),
@@ -304,7 +304,7 @@ def _write_seed_page(
 ) -> None:
     """The full page of seed 0."""
     first = {name: tasks[0] for name, tasks in measured.items()}
-    wirings = {TASKS[name].title: task.mov[0].wiring for name, task in first.items()}
+    wirings = {TASKS[name].title: task.mov[0].components for name, task in first.items()}
     content = ReportContent(
         title="openmov on ShapesAV, training seed 0",
         summary="The page of one of the seeds; means over seeds stand in README.md beside it.",

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 
-from openmov.config.protocols import Protocol
+from openmov.config.choices import Protocol
 from openmov.errors import RecipeError
 from openmov.experiments.context import StudyContext
 from openmov.experiments.data import DataNote, StudyData, user_data
@@ -21,7 +21,7 @@ from openmov.experiments.folders import StudyFolders
 from openmov.experiments.measure import Measurer
 from openmov.experiments.page import PageInputs, refuse_other_pages, write_pages
 from openmov.experiments.parallel import measure_each, train_each
-from openmov.experiments.plan import Estimate, Plan, Work, make_plan
+from openmov.experiments.plan import Estimate, StudyPlan, Work, make_plan
 from openmov.experiments.scale import FULL, QUICK
 from openmov.experiments.steps import StepClock
 from openmov.experiments.trainings import Measurement
@@ -90,7 +90,7 @@ def command_of(names: Sequence[str], data: StudyData, overrides: Sequence[str]) 
 
 
 def run_studies(
-    plan: Plan, out: Path, work: Work, *, command: str, announce: Callable[[Plan], None] | None = None
+    plan: StudyPlan, out: Path, work: Work, *, command: str, announce: Callable[[StudyPlan], None] | None = None
 ) -> Path:
     """Does what a plan says and writes the pages into `out`; returns the page of all, or of the one study.
 
@@ -114,7 +114,7 @@ def run_studies(
     return write_pages(outcomes, PageInputs(plan, seconds, work.at_a_time, clock, command), out)
 
 
-def _train_missing(plan: Plan, context: StudyContext, clock: StepClock, at_a_time: int) -> None:
+def _train_missing(plan: StudyPlan, context: StudyContext, clock: StepClock, at_a_time: int) -> None:
     """Every training that is missing; what it took, and the rest of the time, is said after each."""
     estimate, total = Estimate(plan.data), len(plan.missing)
     with clock.step(f"Train {total} networks" + (f", {at_a_time} at a time" if at_a_time > 1 else "")):
@@ -127,7 +127,9 @@ def _train_missing(plan: Plan, context: StudyContext, clock: StepClock, at_a_tim
             clock.say(f"{total - len(waiting)} of {total}: {task.title}, {seconds * at_a_time:.0f} s{left}")
 
 
-def _measure_missing(plan: Plan, context: StudyContext, clock: StepClock, at_a_time: int) -> dict[Measurement, Path]:
+def _measure_missing(
+    plan: StudyPlan, context: StudyContext, clock: StepClock, at_a_time: int
+) -> dict[Measurement, Path]:
     paths = {one: context.measurement_file(one, plan.trainings[one]) for one in plan.measurements}
     missing = [one for one in plan.measurements if not paths[one].is_file()]
     measurer = Measurer(context)

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 from rich.console import Console
 
-from openmov.evaluation.content import Step
+from openmov.report.content import Step
 
 
 class StepClock:

@@ -4,10 +4,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from openmov.api.evaluate import EvaluatedTask, evaluate_task
-from openmov.api.train import run_training
 from openmov.config.load import load_recipe
 from openmov.experiments.steps import StepClock
+from openmov.runs.evaluate import EvaluatedTask, evaluate_task
+from openmov.training.train import run_training
 
 
 @dataclass(frozen=True)

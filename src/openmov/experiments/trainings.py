@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 
+from openmov.config.choices import OWN, with_protocol
 from openmov.config.load import load_recipe
-from openmov.config.protocols import OWN, with_protocol
 from openmov.config.schema import Recipe
 from openmov.errors import RecipeError
 from openmov.experiments.catalogue import STUDIES

@@ -17,13 +17,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from openmov.data.shapesav.pool import PoolSize, plan_pool, write_world
-from openmov.data.shapesav.vocabulary import COLOURS, MOTIONS, SHAPES, SOUNDS, TASKS, Task, phrase
 from openmov.data.split import write_vocabulary
 from openmov.experiments.data import Clips, DataNote, StudyData, Track
 from openmov.experiments.folders import StudyFolders
 from openmov.experiments.scale import Scale
 from openmov.runtime.atomic import write_text
+from openmov.shapesav.pool import PoolSize, plan_pool, write_world
+from openmov.shapesav.vocabulary import COLOURS, MOTIONS, SHAPES, SOUNDS, TASKS, Task, phrase
 from openmov.text.vocabulary import Vocabulary
 
 POOL_SEED = 2026

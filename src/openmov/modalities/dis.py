@@ -1,4 +1,4 @@
-"""DIS optical flow, for previews: the door to OpenCV, which is an extra and no part of the package.
+"""DIS optical flow, for previews: The only way to OpenCV, which is an extra and no part of the package.
 
 Dense inverse search (Kroeger et al., ECCV 2016) with OpenCV's preset "medium"; nothing of the paper was measured with
 it. Knows nothing of videos, clamping or storage.
@@ -20,8 +20,8 @@ def dis(
     try:
         import cv2
     except ImportError as error:
-        mend = "pip install 'openmov[dis]', or take flow.method=tvl1"
-        raise RecipeError("flow.method", "dis needs OpenCV, which is not installed", mend) from error
+        hint = "pip install 'openmov[dis]', or take flow.method=tvl1"
+        raise RecipeError("flow.method", "dis needs OpenCV, which is not installed", hint) from error
     solver = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)  # one a pair: it keeps its last pyramid
     flow: Float32[np.ndarray, "..."] = solver.calc(first, second, None)
     return flow

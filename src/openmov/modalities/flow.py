@@ -4,7 +4,7 @@
                 -> decode_flow -> flow_image       (per view)
 
 Flow is computed at the recipe's working size, so that a pixel of displacement means the same whatever the file's
-resolution. Each pair is a sampled frame and its successor in the video; choosing them is the media room's business.
+resolution. Each pair is a sampled frame and its successor in the video; choosing them is up to `media`.
 
 Knows nothing of files and times.
 """
@@ -70,8 +70,8 @@ def compute_flow(
 
 def _in_batches(grey: GreyPairs, config: FlowConfig) -> Float32[np.ndarray, "time height width 2"]:
     """All pairs at once, by torch, on the best device there is."""
-    from openmov.modalities.tvl1 import TVL1Parameters
-    from openmov.modalities.tvl1_torch import best_device, tvl1_batch
+    from openmov.tvl1.flow import TVL1Parameters
+    from openmov.tvl1.on_device import best_device, tvl1_batch
 
     return tvl1_batch(grey.first, grey.second, TVL1Parameters(**config.tvl1.model_dump()), best_device())
 
@@ -80,7 +80,7 @@ def _solver(config: FlowConfig) -> Callable[..., Float32[np.ndarray, "height wid
     """What takes one pair of grey pictures on the CPU."""
     if config.method == "dis":
         return dis
-    from openmov.modalities.tvl1 import TVL1Parameters, tvl1
+    from openmov.tvl1.flow import TVL1Parameters, tvl1
 
     return partial(tvl1, parameters=TVL1Parameters(**config.tvl1.model_dump()))
 

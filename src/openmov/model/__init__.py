@@ -9,8 +9,7 @@ from openmov.config.schema import ModelConfig
 from openmov.methods import METHODS
 from openmov.model.backbones.base import Backbone
 from openmov.model.joint import JointModel
-from openmov.model.mov import MOV
-from openmov.model.single import SingleModality
+from openmov.model.mov import MOV, SingleModality
 from openmov.model.trained import NetworkParts, TrainedModel
 
 __all__ = ["MOV", "JointModel", "NetworkParts", "SingleModality", "TrainedModel", "build_model", "build_network"]

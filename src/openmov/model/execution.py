@@ -9,15 +9,18 @@ Heads and fusion see one token a frame and are left as they are. Knows nothing o
 
 import os
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 import torch
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from openmov.errors import RecipeError
 from openmov.model.encoders import FrameEncoder, FrozenFrameEncoder
+from openmov.runtime.compute import Compute
+from openmov.types import ClipBatch, JointEmbeddings, Modality
 
 
 @runtime_checkable
@@ -73,3 +76,41 @@ def _recomputed(forward: Callable[..., Tensor]) -> Callable[..., Tensor]:
         return output
 
     return keeping_the_input
+
+
+_CPU = torch.device("cpu")
+
+
+class Prepared(nn.Module):
+    """Takes over `model`, which is not to be trained or saved afterwards; answers as it did, to within rounding."""
+
+    def __init__(self, model: nn.Module, compute: Compute) -> None:
+        super().__init__()
+        self.compute = compute
+        for module in list(model.modules()):
+            if isinstance(module, FrameEncoder):
+                module.prepare(compute.dtype)
+        self.model: Any = model.requires_grad_(False).eval().to(compute.device)
+
+    @torch.inference_mode()
+    def forward(self, batch: ClipBatch) -> JointEmbeddings:
+        """The model's embeddings, on the processor wherever they were computed."""
+        embeddings: JointEmbeddings = self.model(batch.to(self.compute.device))
+        return embeddings.to(_CPU)
+
+    @torch.inference_mode()
+    def encode_inputs(self, modality: Modality, inputs: Float[Tensor, "rows ..."]) -> Float[Tensor, "rows _ dim"]:
+        """The model's embeddings of frames or windows of sound, for callers who put windows together themselves."""
+        embedded: Tensor = self.model.encode_inputs(modality, inputs.to(self.compute.device))
+        return embedded.to(_CPU)
+
+    @torch.inference_mode()
+    def join(
+        self, frames: Mapping[Modality, Float[Tensor, "rows _ dim"]], present: Mapping[Modality, Bool[Tensor, "rows"]]
+    ) -> JointEmbeddings:
+        """Everything after the encoders."""
+        device = self.compute.device
+        held = {modality: rows.to(device) for modality, rows in frames.items()}
+        masks = {modality: mask.to(device) for modality, mask in present.items()}
+        embeddings: JointEmbeddings = self.model.join(held, masks)
+        return embeddings.to(_CPU)

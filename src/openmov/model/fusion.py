@@ -17,7 +17,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from openmov.model.layers import Attention, MLPBranch
+from openmov.model.heads import Attention, MLPBranch
 from openmov.types import Modality
 
 

@@ -19,8 +19,8 @@ from openmov.config.schema import ModelConfig
 from openmov.errors import RecipeError
 from openmov.model.backbones.base import Backbone, ImageEncoder, PatchImageEncoder
 from openmov.model.encoders import FrameEncoder, FrozenFrameEncoder, SpectrogramEncoder, train_last_layers
+from openmov.model.heads import AudioHead, TemporalTransformer
 from openmov.model.patch_dropout import PatchChoice, kept_patches
-from openmov.model.temporal import AudioHead, TemporalTransformer
 from openmov.model.trained import TrainedModel
 from openmov.types import ClipBatch, JointEmbeddings, Modality
 

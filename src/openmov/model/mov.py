@@ -61,3 +61,36 @@ class MOV(JointModel):
         video = frames.get(Modality.VIDEO)
         fused = self.fuse(self.attend(frames), video, present)  # v_m and x_m: (rows, dim)
         return JointEmbeddings(fused, present, None if video is None else frame_average(video))
+
+
+class SingleModality(JointModel):
+    """`video_only`, `flow_only` or `audio_only`; arguments as in MOV.
+
+    `frozen` of its answer stays empty: the one trained modality answers for base and for novel classes.
+    """
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        config: ModelConfig,
+        *,
+        num_frames: int = 16,
+        with_video_encoder: bool = True,
+        encoder_chunk: int = 32,
+    ) -> None:
+        if config.method == "mov":
+            raise ValueError("a single modality is video_only, flow_only or audio_only")
+        super().__init__(
+            backbone,
+            config,
+            [Modality(config.method.removesuffix("_only"))],
+            num_frames=num_frames,
+            with_video_encoder=with_video_encoder,
+            encoder_chunk=encoder_chunk,
+        )
+
+    def join(
+        self, frames: Mapping[Modality, Float[Tensor, "rows _ dim"]], present: Mapping[Modality, Bool[Tensor, "rows"]]
+    ) -> JointEmbeddings:
+        attended = self.attend(frames)
+        return JointEmbeddings({m: tokens.mean(dim=1) for m, tokens in attended.items()}, present)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
+import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
@@ -80,3 +81,22 @@ class TrainedModel(nn.Module):
             )
         for name, tensor in mine.items():
             tensor.copy_(state[name])
+
+
+ENCODERS = "encoders."
+"""How the names of encoder weights begin."""
+
+
+def interpolated(trained: Mapping[str, Tensor], pretrained: Mapping[str, Tensor], weight: float) -> dict[str, Tensor]:
+    """`trained`, its encoders' weights mixed with those of the same names in `pretrained`.
+
+    Raises ValueError for a weight outside [0, 1], KeyError where `pretrained` lacks an encoder weight.
+    """
+    if not 0 <= weight <= 1:
+        raise ValueError(f"the weight of the fine-tuned encoders is {weight}, not from 0 to 1")
+    if weight == 1:
+        return dict(trained)
+    return {
+        name: torch.lerp(pretrained[name], tensor, weight) if name.startswith(ENCODERS) else tensor
+        for name, tensor in trained.items()
+    }

@@ -54,8 +54,8 @@ def storage_error(path: Path | str, error: OSError) -> StorageError:
     """What the system said about writing or reading `path`, in one line with what to do."""
     code = error.errno or errno.EIO
     other = "see to the disk or the network folder it lies on, and run the command again"
-    what, mend = _SAID.get(code, (f"the system refuses: {os.strerror(code)}", other))
-    return StorageError(path, what, mend)
+    what, hint = _SAID.get(code, (f"the system refuses: {os.strerror(code)}", other))
+    return StorageError(path, what, hint)
 
 
 @contextmanager
@@ -82,7 +82,7 @@ def atomic_file(path: Path, *, durable: bool = False) -> Iterator[Path]:
 
     The temporary name keeps the suffix, for writers that choose a format by it. `durable` waits until the bytes are on
     the disk before the file gets its name, so that a power cut leaves no empty one: for what cannot be made again.
-    Raises StorageError, also where `path` is no file but a folder or a device.
+    Raises StorageError, also where `path` is not a file but a folder or a device.
     """
     with storage_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)

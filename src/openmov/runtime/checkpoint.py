@@ -1,4 +1,4 @@
-"""Checkpoints: a folder of safetensors files and one `checkpoint.json` that names them. The door to safetensors.
+"""Checkpoints: a folder of safetensors files and one `checkpoint.json` that names them. The only way to safetensors.
 
     best/checkpoint.json                  format version, kind, provenance, step, epoch, metrics, names of the files
     best/weights-3f9a01c2.safetensors     what was trained, and nothing else
@@ -227,8 +227,8 @@ def _read_document(folder: Path) -> _Document:
     try:
         text = read_document(path).decode("utf-8")
     except (FileNotFoundError, NotADirectoryError) as error:
-        mend = "give the folder of a checkpoint, such as checkpoints/best of a run"
-        raise CheckpointError(folder, f"holds no checkpoint ({HEADER_NAME} is missing)", mend) from error
+        hint = "give the folder of a checkpoint, such as checkpoints/best of a run"
+        raise CheckpointError(folder, f"holds no checkpoint ({HEADER_NAME} is missing)", hint) from error
     except DocumentError as error:
         raise CheckpointError(path, error.what, "give another checkpoint") from error
     except (OSError, UnicodeDecodeError) as error:
@@ -249,10 +249,10 @@ def _refuse_other_version(path: Path, text: str) -> None:
     try:
         version = parse_json(text)["format_version"]
     except (DocumentError, KeyError, TypeError) as error:
-        raise CheckpointError(path, "is no header of a checkpoint", "give another checkpoint") from error
+        raise CheckpointError(path, "is not a header of a checkpoint", "give another checkpoint") from error
     if version != FORMAT_VERSION:
-        mend = "use the release of openmov that wrote it, or train anew"
-        raise CheckpointError(path, f"has format version {version!r}, this is version {FORMAT_VERSION}", mend)
+        hint = "use the release of openmov that wrote it, or train anew"
+        raise CheckpointError(path, f"has format version {version!r}, this is version {FORMAT_VERSION}", hint)
 
 
 def _read_tensors(folder: Path, document: _Document, part: Part) -> dict[str, Tensor]:

@@ -55,7 +55,7 @@ def _device(name: str) -> torch.device:
     try:
         device = torch.device(name)
     except RuntimeError:
-        raise RecipeError("--device", f"{name!r} is no device", "write auto, cpu, cuda, cuda:1 or mps") from None
+        raise RecipeError("--device", f"{name!r} is not a device", "write auto, cpu, cuda, cuda:1 or mps") from None
     if not _is_there(device):
         raise RecipeError("--device", f"{name} is not available here", "write auto or cpu")
     return device

@@ -1,4 +1,4 @@
-"""Functions of tensors as files for other programs, written and run again. The door to onnxruntime.
+"""Functions of tensors as files for other programs, written and run again. The only way to onnxruntime.
 
     torch-export   .pt2, for PyTorch (also in C++) without the code that made it
     onnx           for onnxruntime and everything else that reads ONNX; weights of 1.5 GB and more lie beside it

@@ -1,4 +1,4 @@
-"""A progress bar on stderr for work that is a number of like things; a line now and then where stderr is no terminal.
+"""A progress bar on stderr for work that is a number of like things; a line now and then where that is not a terminal.
 
 Knows nothing of what the things are.
 """
@@ -31,7 +31,7 @@ LONGEST_PAUSE_SECONDS = 300.0
 def progress_bar(title: str, total: int, *, shown: bool = True) -> Iterator[Callable[[int], None]]:
     """Yields a function that takes how many are done in all. Nothing is drawn for no work or with `shown` False.
 
-    Where stderr is no terminal, a line after FIRST_LINE_SECONDS, then ever more seldom, and one at the end.
+    Where stderr is not a terminal, a line after FIRST_LINE_SECONDS, then ever more seldom, and one at the end.
     """
     console = Console(stderr=True, quiet=not shown or total == 0, highlight=False)
     title = printable(title)
@@ -74,7 +74,7 @@ def download_bar(
 ) -> Iterator[Callable[[int], None]]:
     """Yields a function that takes how many bytes have come since it was last called (fewer than none where they are
     fetched again), `here_bytes` being there already; shows size, speed and what is left, and in the end one line where
-    stderr is no terminal. Nothing is drawn with `shown` False."""
+    stderr is not a terminal. Nothing is drawn with `shown` False."""
     console = Console(stderr=True, quiet=not shown, highlight=False)
     columns = (TextColumn(title, markup=False), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     bar = Progress(
@@ -107,7 +107,7 @@ def note(line: str) -> None:
 
 
 def remark(line: str) -> None:
-    """One line on stderr for someone who waits; none where stderr is no terminal."""
+    """One line on stderr for someone who waits; none where stderr is not a terminal."""
     console = Console(stderr=True, highlight=False)
     if console.is_terminal:
         console.print(printable(line), soft_wrap=True, markup=False)

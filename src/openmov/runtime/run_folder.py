@@ -79,8 +79,8 @@ class RunFolder:
             about = read_json(path / _RUN)
             folder = cls(path, *(str(about[key]) for key in ("fingerprint", "name", "created")))
         except (FileNotFoundError, NotADirectoryError) as error:
-            mend = "give the folder that was the --out of openmov train"
-            raise RunFolderError(path, f"holds no run ({_RUN} is missing)", mend) from error
+            hint = "give the folder that was the --out of openmov train"
+            raise RunFolderError(path, f"holds no run ({_RUN} is missing)", hint) from error
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise RunFolderError(path / _RUN, f"is damaged ({type(error).__name__})", "choose another --out") from error
         if fingerprint not in (None, folder.fingerprint):
@@ -106,8 +106,8 @@ class RunFolder:
         except FileNotFoundError:
             return []
         except (OSError, ValueError) as error:
-            what, mend = f"is damaged ({type(error).__name__})", "restore it, or delete it and do without the curves"
-            raise RunFolderError(self.metrics, what, mend) from error
+            what, hint = f"is damaged ({type(error).__name__})", "restore it, or delete it and do without the curves"
+            raise RunFolderError(self.metrics, what, hint) from error
 
     @property
     def tensorboard(self) -> Path:
@@ -168,8 +168,8 @@ class RunFolder:
             fcntl.lockf(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except (BlockingIOError, PermissionError) as error:
             os.close(handle)
-            mend = "wait for it, stop it, or choose another --out"
-            raise RunFolderError(self.path, "another process is training into it", mend) from error
+            hint = "wait for it, stop it, or choose another --out"
+            raise RunFolderError(self.path, "another process is training into it", hint) from error
         if os.fstat(handle).st_nlink > 1:
             os.close(handle)
             path.unlink()

@@ -166,7 +166,7 @@ class ArrayCache:
     def path_of(self, key: str) -> Path:
         """Where the entry is, or would be. Raises ValueError for what is not a key."""
         if not KEY.fullmatch(key):
-            raise ValueError(f"{key!r} is no cache key: make it with step_key")
+            raise ValueError(f"{key!r} is not a cache key: make it with step_key")
         return self.folder / key[:2] / f"{key}{SUFFIX}"
 
     def _put_aside(self, key: str, error: DamagedError) -> None:

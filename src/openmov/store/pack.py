@@ -217,8 +217,8 @@ def open_pack(files: RemoteFiles, kept: Path | None) -> Pack:
         version = facts["format_version"]
         if version != FORMAT_VERSION:
             older = isinstance(version, int) and version < FORMAT_VERSION
-            mend = "pack anew with openmov pack" if older else "read it with a newer openmov"
-            raise StorageError(where, f"has format version {version}, and this openmov reads {FORMAT_VERSION}", mend)
+            hint = "pack anew with openmov pack" if older else "read it with a newer openmov"
+            raise StorageError(where, f"has format version {version}, and this openmov reads {FORMAT_VERSION}", hint)
         names = tuple(str(shard["name"]) for shard in facts["shards"])
         sizes = tuple(_count(shard["bytes"]) for shard in facts["shards"])
         lists = facts["lists"]

@@ -70,7 +70,7 @@ class ClassList:
 def read_class_list(path: Path) -> ClassList:
     """The names of a file in any of the forms above.
 
-    Raises VocabularyError for a file that cannot be read, is no text or too large; that may be read in several ways,
+    Raises VocabularyError for a file that cannot be read, is not text or too large; that may be read in several ways,
     showing its first rows; or holds a line too long to be a name.
     """
     return class_list_of(path, *read_list_text(path))
@@ -189,8 +189,8 @@ def _refuse_clips(path: Path, lines: list[str]) -> None:
     folders = {line.partition("/")[0] for line in lines if line.count("/") == 1 and " " not in line}
     in_folders = len(lines) > 1 and all(line.count("/") == 1 and " " not in line for line in lines)
     if files * 2 > len(lines) or (in_folders and len(folders) * 2 <= len(lines)):
-        mend = "give the list of its classes, or a manifest with the columns path and label"
-        raise VocabularyError(path, f"lists clips, not classes ({lines[0][:60]!r})", mend)
+        hint = "give the list of its classes, or a manifest with the columns path and label"
+        raise VocabularyError(path, f"lists clips, not classes ({lines[0][:60]!r})", hint)
 
 
 def _without_comments(lines: list[str]) -> tuple[list[str], int]:
@@ -309,8 +309,8 @@ def _of_table(path: Path, lines: list[str], delimiter: str) -> _Found | None:
     if delimiter == "," and len(lines) > 1 and all(", " in line for line in lines) and not ids:
         return None  # commas as people write them, in names
     if delimiter != "," or path.suffix.lower() == ".csv" or len(lines) == 1 or len({len(row) for row in rows}) == 1:
-        mend = "write one name a line, or a heading such as id,name; put a name that holds a comma in double quotes"
-        raise _ambiguous(path, lines, f"every line holds {delimiter!r}", mend)
+        hint = "write one name a line, or a heading such as id,name; put a name that holds a comma in double quotes"
+        raise _ambiguous(path, lines, f"every line holds {delimiter!r}", hint)
     return None
 
 
@@ -340,8 +340,8 @@ def _without_ids(
     if set(numbers) in (set(range(len(lines))), set(range(1, len(lines) + 1))):
         side = "behind" if where == "begins" else "before"
         return _Found(tuple(names), f"{side} the ids {min(numbers)} to {max(numbers)}")
-    mend = "write a table with the heading id,name, or put the names in double quotes"
-    raise _ambiguous(path, lines, f"every line {where} with a number, which may be an id or a part of the name", mend)
+    hint = "write a table with the heading id,name, or put the names in double quotes"
+    raise _ambiguous(path, lines, f"every line {where} with a number, which may be an id or a part of the name", hint)
 
 
 def _other_ids(path: Path, lines: list[str]) -> _Found | None:
@@ -488,16 +488,16 @@ def _as_words(names: tuple[str, ...], found: _Found) -> tuple[tuple[str, ...], s
     return words, f"read as words ({joined[0]} as {readable(joined[0])!r})"
 
 
-def _ambiguous(path: Path, lines: Sequence[str], why: str, mend: str) -> VocabularyError:
+def _ambiguous(path: Path, lines: Sequence[str], why: str, hint: str) -> VocabularyError:
     rows = ", ".join(repr(line[:60]) for line in lines[:_SHOWN_ROWS]) + (" ..." if len(lines) > _SHOWN_ROWS else "")
-    return VocabularyError(path, f"may be read in more than one way ({rows}): {why}", mend)
+    return VocabularyError(path, f"may be read in more than one way ({rows}): {why}", hint)
 
 
 def _unknown(path: Path, items: Sequence[object]) -> VocabularyError:
     rows = ", ".join(f"{one!r:.60}" if not isinstance(one, str) else one for one in items[:_SHOWN_ROWS])
     what = f"is not a list of class names in a form that is known ({rows}{' ...' if len(items) > _SHOWN_ROWS else ''})"
-    mend = 'write ["name", ...], {"name": id, ...}, {"id": "name", ...}, or {"base": [...], "novel": [...]}'
-    return VocabularyError(path, what, mend)
+    hint = 'write ["name", ...], {"name": id, ...}, {"id": "name", ...}, or {"base": [...], "novel": [...]}'
+    return VocabularyError(path, what, hint)
 
 
 def _folded(cell: str) -> str:

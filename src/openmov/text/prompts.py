@@ -64,8 +64,8 @@ def _bundled() -> dict[str, tuple[str, ...]]:
 
 def _no_such_set(name: str, bundled: tuple[str, ...]) -> VocabularyError:
     close = difflib.get_close_matches(name, bundled, n=1)
-    mend = f"did you mean {close[0]}? Bundled are" if close else "bundled are"
-    return VocabularyError(name, "is no bundled set of prompts and no file", f"{mend} {', '.join(bundled)}")
+    hint = f"did you mean {close[0]}? Bundled are" if close else "bundled are"
+    return VocabularyError(name, "is not a bundled set of prompts and no file", f"{hint} {', '.join(bundled)}")
 
 
 def _from_file(path: Path) -> tuple[str, ...]:

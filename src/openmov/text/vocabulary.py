@@ -71,7 +71,7 @@ def _refuse_faults(base: tuple[str, ...], novel: tuple[str, ...]) -> None:
         raise VocabularyError("vocabulary", "holds no class name", "name at least one class")
     for name in base + novel:
         if not any(letter.isalnum() for letter in name):
-            raise VocabularyError("vocabulary", f"{name!r} is no class name", "write it in plain words")
+            raise VocabularyError("vocabulary", f"{name!r} is not a class name", "write it in plain words")
         if any("\ud800" <= letter <= "\udfff" for letter in name):
             raise VocabularyError(
                 "vocabulary", f"{name!r} is not UTF-8, or holds half a character", "write it in UTF-8"
@@ -145,7 +145,7 @@ def _built(path: Path, base: tuple[str, ...], novel: tuple[str, ...], prompts: s
     try:
         return Vocabulary(base, novel, prompts)
     except VocabularyError as error:
-        raise VocabularyError(path, error.what, error.mend) from error
+        raise VocabularyError(path, error.what, error.hint) from error
 
 
 def _from_fields(path: Path, fields: dict[str, object]) -> Vocabulary:
@@ -155,8 +155,8 @@ def _from_fields(path: Path, fields: dict[str, object]) -> Vocabulary:
     if not isinstance(prompts, str):
         raise VocabularyError(path, "'prompts' is not text", "name a bundled set, or a file of templates")
     if fields.get("sha256", names_sha256(base, novel)) != names_sha256(base, novel):
-        mend = "write it anew with openmov split, or drop its sha256 if the change is meant"
-        raise VocabularyError(path, "its names are not those its sha256 was made of", mend)
+        hint = "write it anew with openmov split, or drop its sha256 if the change is meant"
+        raise VocabularyError(path, "its names are not those its sha256 was made of", hint)
     return _built(path, tuple(map(tidy, base)), tuple(map(tidy, novel)), prompts)
 
 
@@ -166,12 +166,12 @@ def _refuse_misspelt(path: Path, fields: dict[str, object]) -> None:
     for key in fields:
         close = [] if key in known else difflib.get_close_matches(key.lower(), known, n=1, cutoff=0.78)
         if close:
-            raise VocabularyError(path, f"{key!r} is no key", f"did you mean {close[0]!r}?")
+            raise VocabularyError(path, f"{key!r} is not a key", f"did you mean {close[0]!r}?")
 
 
 def _names(path: Path, role: str, value: object) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
-        raise VocabularyError(path, f"{role!r} is no list of names", 'write {"base": [...], "novel": [...]}')
+        raise VocabularyError(path, f"{role!r} is not a list of names", 'write {"base": [...], "novel": [...]}')
     for name in value:
         _refuse_half_characters(path, name)
     return tuple(value)

@@ -1,4 +1,4 @@
-"""The curves of a training as an event file that TensorBoard reads. The door to tensorboardX, for its formats alone.
+"""The curves of a training as an event file that TensorBoard reads. The only way to tensorboardX's formats.
 
     one step --> Event (every number by name) --> length, checksum, bytes, checksum: appended in one write
 

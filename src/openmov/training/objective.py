@@ -5,12 +5,12 @@
 Built from base class embeddings alone, it cannot see a novel name. Knows nothing of networks, files or optimisers.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn import functional
 
@@ -65,7 +65,7 @@ class BaseObjective:
     ) -> Loss:
         """Loss of clips with one view each. Rows of an absent modality are never touched, whatever they hold.
 
-        Raises VocabularyError for a label that is no base class and ManifestError for a missing one.
+        Raises VocabularyError for a label that is not a base class and ManifestError for a missing one.
         """
         fused = {modality: embeddings.fused[modality] for modality in Modality if modality in embeddings.fused}
         present = {modality: embeddings.present[modality] for modality in fused}
@@ -122,3 +122,30 @@ def modality_weights(
     if Modality.VIDEO in masks:
         weights[Modality.VIDEO] = video * torch.where(extras > 0, alpha, 1.0)
     return weights
+
+
+LossesOfClips = Callable[[JointEmbeddings, Int[Tensor, "batch"], Sequence[str]], Float[Tensor, "batch"]]
+"""Embeddings, places of the labels among the base names, and video ids, to one loss a clip."""
+
+
+class TextHeadObjective:
+    """Whatever the method minimises, for methods that look at one modality."""
+
+    def __init__(self, names: Sequence[str], losses: LossesOfClips) -> None:
+        """`names` are the base classes, in the order of the places that `losses` gets."""
+        self._index = {name: place for place, name in enumerate(names)}
+        self._losses = losses
+
+    def __call__(
+        self, embeddings: JointEmbeddings, labels: Sequence[str | None], video_ids: Sequence[str] = ()
+    ) -> Loss:
+        """Loss of clips with one view each; a clip without the modality has none.
+
+        Raises VocabularyError for a label that is not a base class and ManifestError for a missing one.
+        """
+        targets = torch.tensor(base_targets(self._index, labels, video_ids))
+        ((modality, present),) = embeddings.present.items()
+        losses = self._losses(embeddings, targets.to(present.device), video_ids)
+        per_clip = torch.where(present, losses, losses.new_zeros(()))
+        count = int(present.sum())
+        return Loss(per_clip, count, {modality: float(per_clip.detach().sum())}, {modality: count})

@@ -5,6 +5,7 @@ divided, over micro-batches or over processes, its gradient is the same. Knows n
 checkpoints.
 """
 
+import hashlib
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -13,14 +14,42 @@ from itertools import islice
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from openmov.config.schema import TrainingConfig
 from openmov.errors import ManifestError, OpenMovError
-from openmov.training.modality_dropout import draw, drop_modalities
+from openmov.runtime.distributed import World
+from openmov.training.loader import NamesFiles, on_device, shown
 from openmov.training.objective import Loss, Objective
-from openmov.training.order import Step
-from openmov.training.reading import NamesFiles, on_device, shown
-from openmov.types import ClipBatch, JointEmbeddings, Modality
+from openmov.training.sampler import Step
+from openmov.types import ClipBatch, JointEmbeddings, Modality, extra_modalities
+
+
+def drop_modalities(batch: ClipBatch, probability: float, epoch: int, seed: int) -> ClipBatch:
+    """The batch with each extra modality of each clip marked absent with `probability`; its inputs stay as they are.
+
+    A clip without video keeps at least one extra: the one whose draw was farthest from being dropped.
+    """
+    if probability == 0:
+        return batch
+    present = {modality: mask.clone() for modality, mask in batch.present.items()}
+    for row, video_id in enumerate(batch.video_ids):
+        has_video = Modality.VIDEO in present and bool(present[Modality.VIDEO][row])
+        extras = [extra for extra in extra_modalities() if extra in present and bool(present[extra][row])]
+        draws = {extra: draw(video_id, epoch, seed, extra) for extra in extras}
+        spared = None if has_video or not draws else max(draws, key=lambda extra: draws[extra])
+        for extra, value in draws.items():
+            if value < probability and extra is not spared:
+                present[extra][row] = torch.tensor(False)
+    return replace(batch, present=present)
+
+
+def draw(video_id: str, epoch: int, seed: int, purpose: str) -> float:
+    """A number in [0, 1), uniform and independent over its arguments, the same on every machine."""
+    text = f"{seed}\0{epoch}\0{purpose}\0{video_id}"
+    digest = hashlib.blake2b(text.encode(errors="surrogateescape"), digest_size=8).digest()
+    return (int.from_bytes(digest, "big") >> 11) / 2**53
+
 
 Embed = Callable[[ClipBatch], JointEmbeddings]
 
@@ -136,3 +165,40 @@ def _refuse_empty(video_ids: Sequence[str], embeddings: JointEmbeddings) -> None
 
 def _held(losses: Sequence[Loss]) -> list[Modality]:
     return [modality for modality in Modality if any(modality in loss.counts for loss in losses)]
+
+
+def add_up(world: World, weights: Sequence[Tensor], result: StepLoss) -> StepLoss:
+    """Makes the gradients of `weights` (the same ones in the same order everywhere), and the losses, those of all.
+
+    Raises OpenMovError where a process has stopped.
+    """
+    if world.size == 1:
+        return result
+    _sum_gradients(world, weights)
+    return add_up_losses(world, result)
+
+
+def add_up_losses(world: World, result: StepLoss) -> StepLoss:
+    """The losses of all processes' clips. Raises OpenMovError where a process has stopped."""
+    seen = [float(modality in result.counts) for modality in Modality]
+    sums = [result.sums.get(modality, 0.0) for modality in Modality]
+    counts = [float(result.counts.get(modality, 0)) for modality in Modality]
+    total, *rest = world.sum_numbers([result.loss_sum, *seen, *sums, *counts])
+    number = len(seen)
+    seen, sums, counts = rest[:number], rest[number : 2 * number], rest[2 * number :]
+    held = [index for index, times in enumerate(seen) if times]
+    modalities = list(Modality)
+    return replace(
+        result,
+        loss_sum=total,
+        sums={modalities[index]: sums[index] for index in held},
+        counts={modalities[index]: round(counts[index]) for index in held},
+    )
+
+
+def _sum_gradients(world: World, weights: Sequence[Tensor]) -> None:
+    having = world.sum_numbers([float(weight.grad is not None) for weight in weights])
+    for weight, count in zip(weights, having, strict=True):
+        if count and weight.grad is None:
+            weight.grad = torch.zeros_like(weight)
+    world.sum_in_place([weight.grad for weight in weights if weight.grad is not None])

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from openmov.api.answers import AnswerSettings, Prediction, RankedNames, example_of, ranked
 from openmov.data.examples import ExampleInputs
+from openmov.inference.answers import AnswerSettings, Prediction, RankedNames, example_of, ranked
 from openmov.types import Modality
 
 NAMES = ("archery", "bowling", "yawning")

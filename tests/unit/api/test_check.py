@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from openmov.api.check import check_files
+from openmov.data.check import check_files
 from openmov.media.decode import limited_decoder
 from tiny_media import write_numbered
 from tricky_decoder import TrickyDecoder

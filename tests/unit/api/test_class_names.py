@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from openmov.api.class_names import ClassNames
+from openmov.build import ClassNames
 from openmov.model.backbones import Backbone
 from openmov.store.class_vectors import ClassVectors
 from openmov.text.vocabulary import Vocabulary

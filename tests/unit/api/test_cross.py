@@ -7,20 +7,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from openmov.api.compare import compare_runs
-from openmov.api.cross import CrossTask, evaluate_cross
-from openmov.api.evaluate import evaluate_task
-from openmov.api.training_data import load_base
 from openmov.cli import run
-from openmov.cli.show_cross import crossing
-from openmov.data.benchmarks.building import build
-from openmov.data.benchmarks.catalogue import DATASETS
+from openmov.cli.show_runs import crossing
 from openmov.data.coverage import Coverage, LostVideo, write_coverage
 from openmov.data.manifest import load_manifest
+from openmov.datasets.builder import build
+from openmov.datasets.catalogue import DATASETS
 from openmov.errors import ManifestError, RunFolderError
-from openmov.evaluation.protocols import half_vocabulary
+from openmov.evaluation.metrics import half_vocabulary
+from openmov.runs.compare import compare_runs
+from openmov.runs.evaluate import CrossTask, evaluate_cross, evaluate_task
 from openmov.runtime.checkpoint import weights_sha256
 from openmov.text.vocabulary import load_vocabulary
+from openmov.training.data import load_base
 from tiny_world import BASE, NOVEL, TinyWorld
 
 CLASSES = ("Archery", "Biking", "Fencing", "Rowing", "Surfing")

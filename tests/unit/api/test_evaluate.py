@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from openmov.api.compare import _names, compare_runs
-from openmov.api.evaluate import evaluate_task
-from openmov.api.measuring import TestClips, load_test_clips, measure, record_run
-from openmov.api.runs import LoadedRun, load_run
-from openmov.api.test_clips import Preparing
-from openmov.data.source import Unreadable
+from openmov.data.loader import Unreadable
 from openmov.errors import DecodeError, ManifestError, RunFolderError, VocabularyError
-from openmov.prediction.predictor import RecordedScorer
+from openmov.runs.clips import Preparing
+from openmov.runs.compare import _names, compare_runs
+from openmov.runs.evaluate import evaluate_task
+from openmov.runs.measure import EvalClips, embed_run, load_test_clips, measure
+from openmov.scoring.embeddings import EmbeddingsScorer
+from openmov.training.runs import LoadedRun, load_run
 from tiny_world import BASE, NOVEL, TinyWorld
 
 
@@ -22,7 +22,7 @@ def loaded(tiny_run: Path, tiny_world: TinyWorld) -> LoadedRun:
     return load_run(tiny_run, tiny_world.cache)
 
 
-def clips_of(run: LoadedRun, world: TinyWorld, manifest: Path | None = None, split: str = "test") -> TestClips:
+def clips_of(run: LoadedRun, world: TinyWorld, manifest: Path | None = None, split: str = "test") -> EvalClips:
     return load_test_clips([run], manifest or world.manifest, world.vocabulary, Preparing(split, 1, shown=False))
 
 
@@ -62,12 +62,12 @@ class TestClipsOfATest:
 class TestMeasuring:
     def test_failures_count_where_their_class_does(self, loaded: LoadedRun, tiny_world: TinyWorld) -> None:
         clips = clips_of(loaded, tiny_world)
-        recording = record_run(loaded, clips.records, workers=1)
+        recording = embed_run(loaded, clips.records, workers=1)
         failed = next(record for record in clips.records if record.label == NOVEL[0])
-        spoiled = TestClips(
+        spoiled = EvalClips(
             clips.vocabulary, clips.records, (Unreadable(failed, DecodeError(failed.path, "gone")),), "m"
         )
-        scorer = RecordedScorer(recording, loaded.wiring.class_embedder(), loaded.rule)
+        scorer = EmbeddingsScorer(recording, loaded.components.class_embedder(), loaded.rule)
         method = measure("MOV", "mov", scorer, recording, spoiled)
         assert [len(one.failures) for one in (method.base, method.novel, method.generalised)] == [0, 1, 1]
         assert [len(one.records) for one in (method.base, method.novel, method.generalised)] == [6, 4, 10]
@@ -80,7 +80,7 @@ class TestMeasuring:
         moved.rename(tmp_path / "kept.mp4")
         try:
             with pytest.raises(DecodeError, match="no such file"):
-                record_run(loaded, clips.records, workers=1)
+                embed_run(loaded, clips.records, workers=1)
         finally:
             (tmp_path / "kept.mp4").rename(moved)
 

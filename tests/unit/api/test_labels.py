@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from openmov.api.labels import ONE_LABEL, choose_labels, labels_of, notes_on
 from openmov.errors import VocabularyError
+from openmov.text.label_choice import ONE_LABEL, choose_labels, labels_of, notes_on
 from tiny_world import BASE, NOVEL, TinyWorld
 
 

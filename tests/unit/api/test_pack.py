@@ -5,14 +5,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from openmov.api.pack import pack_manifest
-from openmov.api.prepare_manifest import PrepareOptions, prepare_manifest
-from openmov.api.wiring import wire
+from openmov.build import build_components
 from openmov.config.load import change_recipe, load_recipe
 from openmov.data import footage
+from openmov.data.loader import TrainLoader
 from openmov.data.manifest import load_manifest
-from openmov.data.source import TrainingClips
 from openmov.errors import StorageError
+from openmov.prepare.manifest import PrepareOptions, prepare_manifest
+from openmov.prepare.pack import pack_manifest
 from tiny_world import TinyWorld
 
 THREADS = PrepareOptions(workers=1, engine="threads", limit_seconds=None)
@@ -34,9 +34,9 @@ def test_a_pack_feeds_training_and_test_as_the_cache_does(
     monkeypatch.setattr(footage, "Footage", None)
     records = load_manifest(tiny_world.manifest).records
     train = [record for record in records if record.split == "train"]
-    readers = [wire(recipe, folder).reader() for folder in (loose, out)]
+    readers = [build_components(recipe, folder).dataset() for folder in (loose, out)]
     for epoch in (0, 1, 5):  # at any step, as a resumed training asks
-        one, other = (TrainingClips(reader, train, seed=3).batch([4, 0, 7], epoch) for reader in readers)
+        one, other = (TrainLoader(reader, train, seed=3).batch([4, 0, 7], epoch) for reader in readers)
         assert all(torch.equal(one.inputs[name], other.inputs[name]) for name in one.inputs)
         assert one.frozen is not None
         assert other.frozen is not None

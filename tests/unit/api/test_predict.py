@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 import openmov
-from openmov.api.choices import Choices
-from openmov.api.predict import load, parse_views, predict, predictor_for
 from openmov.config.schema import BackboneConfig
 from openmov.errors import DecodeError, RecipeError
+from openmov.inference.options import Choices
+from openmov.inference.predict import load, parse_views, predict, predictor_for
 from openmov.model.backbones import load_backbone
 from openmov.text.vocabulary import Vocabulary
 from tiny_backbones import make_tiny_clip_folder
@@ -46,9 +46,9 @@ class TestWithoutARun:
         assert settings.calibrated is False
 
     def test_pictures_have_the_size_the_backbone_was_made_for(self, small: str) -> None:
-        video = load(backbone=small)._wiring.recipe.video
+        video = load(backbone=small)._components.recipe.video
         assert (video.crop_size, video.short_side) == (32, 37)  # 224 of 256
-        chosen = load(backbone=small, overrides=["video.crop_size=64", "video.num_frames=2"])._wiring.recipe.video
+        chosen = load(backbone=small, overrides=["video.crop_size=64", "video.num_frames=2"])._components.recipe.video
         assert (chosen.crop_size, chosen.num_frames) == (64, 2)
 
     def test_looks_as_closely_as_the_preset_says_and_as_views_say(self, small: str) -> None:
@@ -76,15 +76,17 @@ class TestWithoutARun:
 class TestBackboneChoice:
     @pytest.mark.parametrize("asked", [None, "auto"])
     def test_nobody_named_one(self, asked: str | None, small: str, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("openmov.api.predict.load_default", lambda **_: load_backbone(BackboneConfig(name=small)))
+        monkeypatch.setattr(
+            "openmov.inference.predict.load_default", lambda **_: load_backbone(BackboneConfig(name=small))
+        )
         assert predictor_for(Choices(backbone=asked, views="1x1")).backbone[0] == small
 
     def test_a_named_one_is_taken(self, small: str, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("openmov.api.predict.load_default", lambda **_: pytest.fail("was asked"))
+        monkeypatch.setattr("openmov.inference.predict.load_default", lambda **_: pytest.fail("was asked"))
         assert predictor_for(Choices(backbone=small, views="1x1")).backbone[0] == small
 
     def test_a_run_keeps_its_own(self, tiny_run: Path, tiny_world: TinyWorld, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("openmov.api.predict.load_default", lambda **_: pytest.fail("was asked"))
+        monkeypatch.setattr("openmov.inference.predict.load_default", lambda **_: pytest.fail("was asked"))
         for asked in (None, "auto"):
             assert predictor_for(Choices(tiny_run, asked)).backbone[0] == str(tiny_world.backbone)
 

@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from openmov.api.answers import Prediction
-from openmov.api.predictor import Predictor
-from openmov.api.runs import load_calibration, load_run, load_trained
 from openmov.config.load import load_recipe
 from openmov.errors import BackboneError, CheckpointError, DecodeError, RecipeError, VocabularyError
+from openmov.inference.answers import Prediction
+from openmov.inference.predictor import Predictor
 from openmov.media.decode import limited_decoder
 from openmov.media.encode import write_clip
-from openmov.prediction.base_novel import base_probabilities, novel_probabilities
+from openmov.scoring.paths import base_probabilities, novel_probabilities
+from openmov.training.runs import load_calibration, load_run, load_trained
 from tiny_backbones import make_tiny_clip_folder
 from tiny_media import block_over_texture
 from tiny_world import BASE, NOVEL, TinyWorld
@@ -70,7 +70,7 @@ class TestPaths:
     """Against the equations, on the embeddings of the same clip."""
 
     def embeddings(self, predictor: Predictor, path: Path) -> object:
-        from openmov.data.batching import collate
+        from openmov.data.loader import collate
         from openmov.data.records import Record
 
         clip = predictor._reader.evaluation_clip(Record(str(path), path))
@@ -100,14 +100,14 @@ class TestPrecision:
     def test_answers_are_those_of_the_trained_network(
         self, tiny_run: Path, tiny_world: TinyWorld, dtype: str, apart: float
     ) -> None:
-        from openmov.data.batching import collate
+        from openmov.data.loader import collate
         from openmov.data.records import Record
 
         chosen, path = Predictor.from_run(tiny_run, device="cpu", dtype=dtype), tiny_world.clip(BASE[0])
         settings = chosen.settings(chosen.vocabulary(BASE))
         assert (settings.device, settings.dtype) == ("cpu", dtype)
         run = load_run(tiny_run, None)
-        network, classes = load_trained(run.wiring, run.folder.best).eval(), chosen.vocabulary(BASE)
+        network, classes = load_trained(run.components, run.folder.best).eval(), chosen.vocabulary(BASE)
         batch = collate([chosen._reader.evaluation_clip(Record(str(path), path))], chosen._scorer.modalities)
         with torch.no_grad():
             expected = base_probabilities(network(batch), chosen._scorer.embed_classes(classes), tau=0.05)[0]
@@ -181,7 +181,7 @@ class TestRuns:
         from openmov.runtime.checkpoint import load_checkpoint
 
         weights, header = load_checkpoint(load_run(tiny_run, None).folder.best)
-        loaded = load_trained(load_run(tiny_run, None).wiring, load_run(tiny_run, None).folder.best).trained_state()
+        loaded = load_trained(load_run(tiny_run, None).components, load_run(tiny_run, None).folder.best).trained_state()
         mine = dict(predictor._scorer.model.named_parameters())
         heads = [name for name in weights if name.startswith(("heads.", "fusion."))]  # encoders are rearranged
         assert header.provenance.base_classes == BASE

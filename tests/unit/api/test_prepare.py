@@ -14,21 +14,21 @@ from typing import Any
 import pytest
 
 from broken_media import WAYS, write_pool
-from openmov.api import prepare_crew
-from openmov.api import prepare_manifest as module
-from openmov.api.prepare_crew import Crew, ThreadWorker
-from openmov.api.prepare_manifest import Preparation, PrepareOptions, prepare_manifest
-from openmov.api.prepare_plan import Plan, PlannedStep, estimated, sample
-from openmov.api.prepare_work import Job, Outcome
 from openmov.config.load import change_recipe, load_recipe
 from openmov.config.schema import Recipe
 from openmov.data import pictures
 from openmov.data.entries import Cost
 from openmov.data.records import Record
-from openmov.data.shard import Shard
+from openmov.data.shards import Shard
 from openmov.errors import RecipeError, StorageError
 from openmov.modalities import flow
-from openmov.runtime.guard import CallDiedError, CallOverTimeError
+from openmov.prepare import manifest as module
+from openmov.prepare import workers as prepare_crew
+from openmov.prepare.manifest import Preparation, PrepareOptions, prepare_manifest
+from openmov.prepare.plan import PlannedStep, PreparePlan, estimated, sample
+from openmov.prepare.video import Job, Outcome
+from openmov.prepare.workers import ThreadWorker, WorkerPool
+from openmov.runtime.workers import CallDiedError, CallOverTimeError
 from openmov.store.cache import verify
 from tiny_world import TinyWorld
 
@@ -133,7 +133,7 @@ class TestReport:
 
 class TestPlan:
     def test_counts_what_is_needed_and_what_is_missing(self, recipe: Recipe, pool: Path, tmp_path: Path) -> None:
-        plans: list[Plan] = []
+        plans: list[PreparePlan] = []
         done = filled(recipe, pool, tmp_path, announce=plans.append)
         (plan,) = plans
         assert plan is done.plan
@@ -164,7 +164,7 @@ class TestPlan:
         assert (said["flow"].seconds, said["flow"].disk_bytes) == (pytest.approx(2.0), 100)
         assert said["audio"].seconds is None
         assert said["frozen"].seconds == 0
-        plan = Plan(1, 0, 0, said, 1000, workers=4)
+        plan = PreparePlan(1, 0, 0, said, 1000, workers=4)
         assert plan.seconds == pytest.approx(0.5)
         assert plan.unknown == ("audio",)
 
@@ -318,7 +318,7 @@ class TestFaults:
     def test_ctrl_c_keeps_what_is_done(
         self, recipe: Recipe, pool: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        def press(_: Plan) -> None:
+        def press(_: PreparePlan) -> None:
             raise KeyboardInterrupt
 
         with pytest.raises(KeyboardInterrupt):
@@ -363,7 +363,7 @@ class TestCrew:
             opened.append(1)
             return Scripted(script, calls)
 
-        with Crew(open_worker, workers, 9.0) as crew:
+        with WorkerPool(open_worker, workers, 9.0) as crew:
             found = [(job.record.video_id, outcome) for job, outcome in crew.outcomes(jobs("a", "b", "c", "d"))]
         assert sorted(name for name, _ in found) == ["a", "b", "c", "d"]  # each once
         return dict(found), len(opened)

@@ -9,15 +9,15 @@ import pytest
 import torch
 from torch import Tensor
 
-from openmov.api.moments import Segment, Window, clock
-from openmov.api.predictor import Predictor
-from openmov.api.streaming import StreamSettings
-from openmov.api.timeline import Answering, Timeline, TimelineSettings
 from openmov.baselines.frozen_clip import FrozenCLIPRule
 from openmov.data.segment import file_facts
 from openmov.errors import DecodeError, RecipeError
+from openmov.inference.answers import Segment, Window, clock
+from openmov.inference.predictor import Predictor
+from openmov.inference.streaming import StreamSettings
+from openmov.inference.timeline import Answering, Timeline, TimelineSettings
 from openmov.media.encode import write_clip
-from openmov.prediction.base_novel import average_views
+from openmov.scoring.paths import average_views
 from openmov.text.vocabulary import Vocabulary
 from openmov.types import ClassEmbeddings, JointEmbeddings, Modality
 from tiny_media import RATE_FPS, RATE_HZ, SMALL_SOUND, numbered, small_pictures, tone
@@ -188,7 +188,7 @@ class TestTrainedRun:
         assert [found[name] for name in vocabulary.names] == pytest.approx(expected.tolist(), abs=1e-4)
 
     def by_hand(self, predictor: Predictor, path: Path, vocabulary: Vocabulary, times: Any) -> Tensor:
-        from openmov.data.batching import collate
+        from openmov.data.loader import collate
         from openmov.data.moving import middle_crop
         from openmov.data.pictures import ViewPictures
         from openmov.data.records import Record

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from openmov.api.train import training_device
 from openmov.cli import run
 from openmov.model import TrainedModel
 from openmov.runtime.compute import Compute
 from openmov.runtime.distributed import ALONE, World
+from openmov.training.train import training_device
 from tiny_world import TinyWorld
 
 
@@ -28,7 +28,7 @@ def test_a_batch_that_micro_batches_do_not_divide(
     tiny_world: TinyWorld, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     said = refused(tiny_world, tmp_path / "out", capsys, "training.batch_size=10", "training.micro_batch_size=4")
-    assert "training.batch_size (10) is no multiple of training.micro_batch_size (4)" in said
+    assert "training.batch_size (10) is not a multiple of training.micro_batch_size (4)" in said
 
 
 @pytest.mark.parametrize(("size", "clips"), [(3, 32), (8, 4)])
@@ -41,7 +41,7 @@ def test_a_batch_that_processes_do_not_divide(
     size: int,
     clips: int,
 ) -> None:
-    monkeypatch.setattr("openmov.api.train.joined_world", lambda: nullcontext(World(0, size)))
+    monkeypatch.setattr("openmov.training.train.joined_world", lambda: nullcontext(World(0, size)))
     said = refused(tiny_world, tmp_path / "out", capsys, f"training.batch_size={clips}")
     assert f"{clips} clips cannot be divided equally among {size} processes" in said
     assert f"a multiple of {size}" in said
@@ -55,7 +55,7 @@ def test_more_patches_dropped_than_there_are(
 
 def test_a_network_trains_on_the_gpu_of_its_process(monkeypatch: pytest.MonkeyPatch) -> None:
     gpu = torch.device("cuda", 3)
-    monkeypatch.setattr("openmov.api.train.choose_compute", lambda: Compute(gpu, torch.float32))
+    monkeypatch.setattr("openmov.training.train.choose_compute", lambda: Compute(gpu, torch.float32))
     network = TrainedModel()
     assert training_device(network, ALONE) == gpu
     assert training_device(network, World(1, 2, torch.device("cuda", 1))) == torch.device("cuda", 1)

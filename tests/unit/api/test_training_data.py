@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from openmov.api.calibrating import held_out, rehearsal_split
-from openmov.api.prepare import Prepared
-from openmov.api.training_data import TrainingData, load_base, write_data_facts
-from openmov.api.wiring import wire
+from openmov.build import build_components
 from openmov.config.load import load_recipe
-from openmov.data.source import Unreadable
+from openmov.data.loader import Unreadable
 from openmov.errors import DecodeError, ManifestError, RecipeError, RunFolderError, VocabularyError
+from openmov.prepare.video import Prepared
 from openmov.runtime.run_folder import RunFolder
 from openmov.text.vocabulary import Vocabulary
+from openmov.training.calibrate import held_out, rehearsal_split
+from openmov.training.data import TrainingData, load_base, write_data_facts
 from tiny_world import BASE, COUNTS, TinyWorld
 
 
@@ -106,7 +106,7 @@ class TestFacts:
 
 class TestRehearsal:
     def test_splits_the_base_classes_alone(self, tiny_world: TinyWorld, data: TrainingData) -> None:
-        pseudo = rehearsal_split(wire(load_recipe(tiny_world.recipe), None), data)
+        pseudo = rehearsal_split(build_components(load_recipe(tiny_world.recipe), None), data)
         assert set(pseudo.base) | set(pseudo.novel) == set(BASE)
         assert not set(pseudo.base) & set(pseudo.novel)
         part = data.of_classes(pseudo)
@@ -117,8 +117,8 @@ class TestRehearsal:
         assert len(unseen) + len(part.train) + len(part.val) == len(data.train) + len(data.val)
 
     def test_needs_clips_on_both_sides(self, tiny_world: TinyWorld, data: TrainingData) -> None:
-        wiring = wire(load_recipe(tiny_world.recipe), None)
-        pseudo = rehearsal_split(wiring, data)
+        components = build_components(load_recipe(tiny_world.recipe), None)
+        pseudo = rehearsal_split(components, data)
         without_novel, without_base = (
             replace(
                 data,
@@ -128,11 +128,11 @@ class TestRehearsal:
             for names in (pseudo.base, pseudo.novel)
         )
         with pytest.raises(ManifestError, match="no readable video of the held-out base classes"):
-            rehearsal_split(wiring, without_novel)
+            rehearsal_split(components, without_novel)
         with pytest.raises(ManifestError, match="too few classes"):
-            rehearsal_split(wiring, without_base)
+            rehearsal_split(components, without_base)
 
     def test_is_for_the_whole_model(self, tiny_world: TinyWorld, data: TrainingData) -> None:
         single = ["model.method=flow_only", "model.modalities=[flow]"]
         with pytest.raises(RecipeError, match="nothing to calibrate"):
-            rehearsal_split(wire(load_recipe(tiny_world.recipe, single), None), data)
+            rehearsal_split(build_components(load_recipe(tiny_world.recipe, single), None), data)

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from openmov.api.wiring import Wiring, parameter_count, seeded, wire
+from openmov.build import Components, build_components, parameter_count, seeded
 from openmov.config.load import load_recipe
 from openmov.errors import BackboneError
 from openmov.runtime.cache_folder import default_cache_folder
@@ -16,8 +16,8 @@ from tiny_world import TinyWorld
 
 
 @pytest.fixture(scope="module")
-def wiring(tiny_world: TinyWorld) -> Wiring:
-    return wire(load_recipe(tiny_world.recipe), None)
+def components(tiny_world: TinyWorld) -> Components:
+    return build_components(load_recipe(tiny_world.recipe), None)
 
 
 class TestCacheFolder:
@@ -46,41 +46,41 @@ class TestSeeded:
         with seeded(2):
             assert not torch.equal(torch.rand(3), first)
 
-    def test_new_weights_follow_from_the_recipes_seed(self, tiny_world: TinyWorld, wiring: Wiring) -> None:
-        other = wire(load_recipe(tiny_world.recipe, ["training.seed=1"]), None)
-        first, again, different = (one.network().trained_state() for one in (wiring, wiring, other))
+    def test_new_weights_follow_from_the_recipes_seed(self, tiny_world: TinyWorld, components: Components) -> None:
+        other = build_components(load_recipe(tiny_world.recipe, ["training.seed=1"]), None)
+        first, again, different = (one.network().trained_state() for one in (components, components, other))
         assert all(torch.equal(first[name], again[name]) for name in first)
         assert any(not torch.equal(first[name], different[name]) for name in first)
 
 
 class TestWiring:
-    def test_knows_what_the_network_looks_at(self, wiring: Wiring) -> None:
-        assert wiring.modalities == frozenset(Modality)
+    def test_knows_what_the_network_looks_at(self, components: Components) -> None:
+        assert components.modalities == frozenset(Modality)
 
     def test_takes_the_backbones_temperature_unless_the_recipe_has_one(
-        self, tiny_world: TinyWorld, wiring: Wiring
+        self, tiny_world: TinyWorld, components: Components
     ) -> None:
-        assert wiring.tau == pytest.approx(0.05)
-        assert wire(load_recipe(tiny_world.recipe, ["training.temperature=0.2"]), None).tau == 0.2
+        assert components.tau == pytest.approx(0.05)
+        assert build_components(load_recipe(tiny_world.recipe, ["training.temperature=0.2"]), None).tau == 0.2
 
     def test_stores_frozen_embeddings_where_there_is_a_cache(
-        self, tiny_world: TinyWorld, wiring: Wiring, tmp_path: Path
+        self, tiny_world: TinyWorld, components: Components, tmp_path: Path
     ) -> None:
-        with_cache = wire(wiring.recipe, tmp_path)
-        assert with_cache.reader().embed_frames is with_cache.frozen_embedder
-        assert with_cache.reader(frozenset({Modality.FLOW})).embed_frames is None
-        assert wiring.reader().embed_frames is None
-        assert "video" in wiring.network().encoders
+        with_cache = build_components(components.recipe, tmp_path)
+        assert with_cache.dataset().embed_frames is with_cache.frozen_embedder
+        assert with_cache.dataset(frozenset({Modality.FLOW})).embed_frames is None
+        assert components.dataset().embed_frames is None
+        assert "video" in components.network().encoders
         assert "video" not in with_cache.network().encoders
 
-    def test_embeds_a_vocabulary_once(self, wiring: Wiring) -> None:
-        embed, vocabulary = wiring.class_embedder(), Vocabulary(("star",), (), "none")
+    def test_embeds_a_vocabulary_once(self, components: Components) -> None:
+        embed, vocabulary = components.class_embedder(), Vocabulary(("star",), (), "none")
         assert embed(vocabulary) is embed(vocabulary)
         assert embed(vocabulary).names == ("star",)
 
     def test_a_backbone_that_is_not_there_is_refused(self, tiny_world: TinyWorld) -> None:
         with pytest.raises(BackboneError):
-            wire(load_recipe(tiny_world.recipe, ["backbone.name=nobody/nothing"]), None)
+            build_components(load_recipe(tiny_world.recipe, ["backbone.name=nobody/nothing"]), None)
 
 
 def test_parameters_are_counted_whole_and_training() -> None:

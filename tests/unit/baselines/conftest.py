@@ -1,4 +1,4 @@
-"""One tiny CLIP for all tests of the room, and the parts that a method is built from."""
+"""One tiny CLIP for all tests here, and the parts that a method is built from."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +9,7 @@ import pytest
 from openmov.config.schema import Recipe
 from openmov.model import NetworkParts
 from openmov.model.backbones.clip import CLIPBackbone
-from openmov.model.classes import embed_classes
+from openmov.model.class_embeddings import embed_classes
 from openmov.text.prompts import load_prompts
 from openmov.text.vocabulary import Vocabulary
 from openmov.types import ClassEmbeddings

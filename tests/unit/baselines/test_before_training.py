@@ -13,18 +13,18 @@ import torch.nn.functional as F
 from torch import nn
 
 from openmov.baselines.frozen_clip import FrozenCLIPRule
-from openmov.baselines.own_text import OwnTextRule
+from openmov.baselines.text_head import TextHeadRule
 from openmov.baselines.xclip import XCLIP
 from openmov.config.schema import BackboneConfig, Recipe
-from openmov.data.shapesav.render import render_at
-from openmov.data.shapesav.scene import Scene
-from openmov.data.shapesav.vocabulary import COLOURS, SHAPES, phrase
 from openmov.methods import METHODS
 from openmov.modalities.rgb import normalise
 from openmov.model import NetworkParts, build_network
 from openmov.model.backbones import Backbone, load_backbone
-from openmov.model.classes import embed_classes
+from openmov.model.class_embeddings import embed_classes
 from openmov.model.joint import frame_average
+from openmov.shapesav.render import render_at
+from openmov.shapesav.scene import Scene
+from openmov.shapesav.vocabulary import COLOURS, SHAPES, phrase
 from openmov.text.prompts import load_prompts
 from openmov.text.vocabulary import Vocabulary
 from openmov.types import ClipBatch, JointEmbeddings, Modality
@@ -85,7 +85,7 @@ def test_x_clip_names_what_clip_names(tiny: Backbone, clips: ClipBatch, seed: in
     present = {Modality.VIDEO: clips.present[Modality.VIDEO]}
     clip = FrozenCLIPRule(tiny.temperature)(JointEmbeddings({}, present, frozen), plain, NAMES)
     assert share_right(clip) == 1.0
-    assert share_right(OwnTextRule(network, tiny.temperature)(embeddings, names, NAMES)) >= 0.98
+    assert share_right(TextHeadRule(network, tiny.temperature)(embeddings, names, NAMES)) >= 0.98
 
     text = names.by_template.mean(dim=0)
     with torch.no_grad():

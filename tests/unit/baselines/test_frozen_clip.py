@@ -8,7 +8,7 @@ from torch.nn.functional import normalize
 
 from openmov.baselines.frozen_clip import FrozenCLIP, FrozenCLIPRule
 from openmov.model.backbones.clip import CLIPBackbone
-from openmov.prediction.predictor import NetworkScorer
+from openmov.scoring.embeddings import NetworkScorer
 from openmov.text.vocabulary import Vocabulary
 from openmov.types import ClassEmbeddings, ClipBatch, JointEmbeddings, Modality
 from tiny_backbones import make_tiny_clip_folder

@@ -11,13 +11,13 @@ from openmov.baselines.actionclip import ActionCLIP, divergence
 from openmov.baselines.clip_adapter import Adapter, CLIPAdapter
 from openmov.baselines.coop import CoOp
 from openmov.baselines.frozen_clip import FrozenCLIP, FrozenCLIPRule
-from openmov.baselines.own_text import OwnText, OwnTextModel, OwnTextRule, drawn
+from openmov.baselines.text_head import TextHead, TextHeadModel, TextHeadRule, drawn
 from openmov.baselines.vificlip import ViFiCLIP
 from openmov.errors import BackboneError, RecipeError
 from openmov.methods import METHODS
 from openmov.model import NetworkParts, build_network
 from openmov.model.backbones.clip import CLIPBackbone
-from openmov.model.classes import embed_classes
+from openmov.model.class_embeddings import embed_classes
 from openmov.text.prompts import load_prompts
 from openmov.text.vocabulary import Vocabulary
 from openmov.types import ClassEmbeddings, Modality
@@ -35,9 +35,9 @@ def clip_answers(backbone: CLIPBackbone, vocabulary: Vocabulary) -> torch.Tensor
 
 
 def answers(network: torch.nn.Module, vocabulary: Vocabulary) -> torch.Tensor:
-    assert isinstance(network, OwnText)
+    assert isinstance(network, TextHead)
     embeddings = network.eval()(make_batch(Modality.VIDEO))
-    return OwnTextRule(network, TAU)(embeddings, network.classes(vocabulary), vocabulary)
+    return TextHeadRule(network, TAU)(embeddings, network.classes(vocabulary), vocabulary)
 
 
 def test_vificlip_before_training_is_frozen_clip(
@@ -132,8 +132,8 @@ def test_actionclip_has_no_loss_where_both_ways_are_certain(parts: MakeParts, vo
 def test_the_loss_reaches_every_weight_that_trains(method: str, parts: MakeParts, vocabulary: Vocabulary) -> None:
     torch.manual_seed(0)
     network = build_network(parts(method, **({"context_tokens": 4} if method == "coop" else {})))
-    assert isinstance(network, OwnText)
-    assert METHODS.get(method).own_text
+    assert isinstance(network, TextHead)
+    assert METHODS.get(method).text_head
     batch = make_batch(Modality.VIDEO, size=4)
     classes = network.classes(vocabulary, batch.video_ids)
     losses = network.losses(network(batch), classes, torch.tensor([0, 1, 2, 0]), TAU)
@@ -167,7 +167,7 @@ def test_prompts_of_the_method_go_before_those_of_the_vocabulary(parts: MakePart
 def test_without_its_modality_a_clip_gets_a_uniform_answer(parts: MakeParts, vocabulary: Vocabulary) -> None:
     network = ViFiCLIP(parts("vificlip")).eval()
     embeddings = network(make_batch(Modality.VIDEO, absent={Modality.VIDEO: [1]}))
-    rows = OwnTextRule(network, TAU)(embeddings, network.classes(vocabulary), vocabulary)
+    rows = TextHeadRule(network, TAU)(embeddings, network.classes(vocabulary), vocabulary)
     assert rows[1].tolist() == pytest.approx([1 / 3] * 3)
     assert float(rows[0].max()) > 0.34
 
@@ -196,7 +196,7 @@ def test_a_backbone_without_a_text_tower_that_trains_is_refused(method: str, par
 def test_clip_adapter_takes_any_backbone(parts: MakeParts) -> None:
     made = parts("clip_adapter")
     bare = NetworkParts(Bare(made.backbone), made.recipe, made.embed_classes)  # type: ignore[arg-type]
-    assert isinstance(build_network(bare), OwnTextModel)
+    assert isinstance(build_network(bare), TextHeadModel)
 
 
 def network_backbone(parts: MakeParts) -> CLIPBackbone:

@@ -8,9 +8,8 @@ import torch
 from torch import nn
 from transformers import ResNetConfig, ResNetModel
 
-from openmov.baselines.own_text import OwnText, OwnTextRule
-from openmov.baselines.resnet import ResNet50, TwoPath
-from openmov.baselines.scratch import ScratchAudio
+from openmov.baselines.scratch import ResNet50, ScratchAudio, TwoPath
+from openmov.baselines.text_head import TextHead, TextHeadRule
 from openmov.errors import RecipeError, VocabularyError
 from openmov.model import NetworkParts, build_network
 from openmov.text.vocabulary import Vocabulary
@@ -85,11 +84,11 @@ def test_it_answers_for_trained_names_in_any_order_and_for_no_others(method: str
     torch.manual_seed(0)
     network = build_network(parts(method, "audio", scratch_width=8)).eval()
     assert isinstance(network, ScratchAudio)
-    assert isinstance(network, OwnText)
+    assert isinstance(network, TextHead)
     embeddings = network(make_batch(Modality.AUDIO))
     scores = network.classifier(embeddings.fused[Modality.AUDIO]).softmax(dim=-1).detach()
     turned = Vocabulary(NAMES[::-1], ())
-    found = OwnTextRule(network, 0.01)(embeddings, network.classes(turned), turned)
+    found = TextHeadRule(network, 0.01)(embeddings, network.classes(turned), turned)
     torch.testing.assert_close(found, scores.flip(1))
     with pytest.raises(VocabularyError, match=rf"1 are no classes that {method} was trained on \(moon\)"):
         network.classes(Vocabulary((NAMES[0],), ("moon",)))

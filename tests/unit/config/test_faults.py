@@ -2,7 +2,7 @@
 
 import pytest
 
-from openmov.config.faults import dotted, field_paths, nearest_field
+from openmov.config.load import dotted, field_paths, nearest_field
 
 
 def test_paths_hold_sections_and_nested_fields() -> None:

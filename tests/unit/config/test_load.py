@@ -118,10 +118,10 @@ class TestFaults:
         line = refusal(path, "prediction.beta=2", "nonsense")
         assert line.startswith(f"{path}: 6 faults: ")
         for part in (
-            "vidoe is no field (did you mean video?)",
+            "vidoe is not a field (did you mean video?)",
             "video.num_frames should be greater than 0 (is 0)",
-            "video.crop_sise is no field (did you mean video.crop_size?)",
-            "flow.tvl1.tauu is no field (did you mean flow.tvl1.tau?)",
+            "video.crop_sise is not a field (did you mean video.crop_size?)",
+            "flow.tvl1.tauu is not a field (did you mean flow.tvl1.tau?)",
             "prediction.beta should be less than or equal to 1 (is 2)",
             "--set 'nonsense' is not of the form section.field=value",
         ):
@@ -208,5 +208,5 @@ class TestChange:
         assert change_recipe(load_recipe("shapesav-both"), []) == load_recipe("shapesav-both")
 
     def test_names_the_recipe_and_every_fault(self) -> None:
-        with pytest.raises(RecipeError, match=r"vggsound: 2 faults: video\.crop is no field .*; training\.epochs "):
+        with pytest.raises(RecipeError, match=r"vggsound: 2 faults: video\.crop is not a field .*; training\.epochs "):
             change_recipe(load_recipe("vggsound"), ["training.epochs=0", "video.crop=3"])

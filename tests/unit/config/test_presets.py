@@ -1,7 +1,7 @@
 import pytest
 
+from openmov.config.choices import PRESETS, preset_of, preset_overrides
 from openmov.config.load import change_recipe, load_recipe
-from openmov.config.presets import PRESETS, preset_of, preset_overrides
 from openmov.errors import RecipeError
 
 

@@ -1,7 +1,7 @@
 import pytest
 
+from openmov.config.choices import OWN, with_protocol
 from openmov.config.load import change_recipe, load_recipe
-from openmov.config.protocols import OWN, with_protocol
 from openmov.config.schema import ModelConfig
 from openmov.errors import RecipeError
 

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from openmov.data.ahead import in_order
+from openmov.data.loader import in_order
 
 
 @pytest.mark.parametrize("workers", [1, 2, 5])

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from openmov.data.batching import collate
+from openmov.data.loader import collate
 from openmov.types import Clip, Modality
 
 V, F, A = Modality.VIDEO, Modality.FLOW, Modality.AUDIO

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from openmov.data.faults import Fault, FaultKind, FaultyManifest, summary
 from openmov.data.manifest import Manifest, Record, find_faults, load_manifest, write_manifest
+from openmov.data.records import Fault, FaultKind, FaultyManifest, summary
 from openmov.errors import ManifestError, StorageError
 from openmov.text.labels import tidy
 from openmov.text.vocabulary import Vocabulary

@@ -11,8 +11,7 @@ from openmov.data.pictures import ViewPictures
 from openmov.data.records import Record
 from openmov.media.decode import FrameStream, probe, read_waveform
 from openmov.media.encode import write_clip
-from openmov.media.sampling import View
-from openmov.media.windows import Span, WindowGrid, window_grid
+from openmov.media.sampling import Span, View, WindowGrid, window_grid
 from openmov.modalities.audio import audio_image, crop_columns, spectrogram
 from openmov.types import Modality
 from tiny_media import RATE_FPS, RATE_HZ, SMALL_SOUND, block_over_texture, small_pictures, tone

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from openmov.data.entries import StoredInput
-from openmov.data.packed import PackedEntries, PackedVideo
+from openmov.data.shards import PackedEntries, PackedVideo
 from openmov.errors import StorageError
 from openmov.store.entry import ARRAY, to_bytes
 

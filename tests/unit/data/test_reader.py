@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from openmov.config.schema import FlowConfig, VideoConfig, ViewsConfig
-from openmov.data.reader import ClipReader
+from openmov.data.reader import ClipDataset
 from openmov.data.records import Record
 from openmov.errors import DecodeError
 from openmov.media.decode import GuardedDecoder, MediaInfo, PlainDecoder, Waveform, decoder, probe
@@ -56,7 +56,7 @@ def blind(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def read(reader: ClipReader, record: Record, epoch: int, seed: int = 0) -> Clip:
+def read(reader: ClipDataset, record: Record, epoch: int, seed: int = 0) -> Clip:
     return reader.evaluation_clip(record) if epoch == TEST_ONLY else reader.training_clip(record, epoch, seed)
 
 
@@ -286,7 +286,7 @@ class TestShortAndPartial:
         record = Record("a", path, None, 1.0, 1.5)
         assert small_reader(V, F, A).evaluation_clip(record).present == {A}
         assert small_reader(A).evaluation_clip(record).present == {A}
-        with pytest.raises(DecodeError, match=r"no video or flow from 1 s to 1\.5 s; mend start and end"):
+        with pytest.raises(DecodeError, match=r"no video or flow from 1 s to 1\.5 s; fix start and end"):
             small_reader(V, F).evaluation_clip(record)
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from openmov.data.shard import Shard
+from openmov.data.shards import Shard
 from openmov.errors import ManifestError
 
 IDS = [f"videos/{number:05}.mp4" for number in range(1600)]
@@ -32,7 +32,7 @@ def test_one_of_one_is_all() -> None:
 
 @pytest.mark.parametrize("text", ["0/64", "65/64", "3", "3/", "/64", "-1/4", "a/b", "1/0", "1.5/3", "3/64/2"])
 def test_what_is_no_part_is_refused(text: str) -> None:
-    with pytest.raises(ManifestError, match="is no part of a whole; write 1/64 to 64/64"):
+    with pytest.raises(ManifestError, match="is not part of a whole; write 1/64 to 64/64"):
         Shard.parse(text)
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from openmov.data.shuffle import stream_order
+from openmov.data.shards import stream_order
 
 SHARDS = [list(range(start, start + 7)) for start in range(0, 70, 7)]
 

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from openmov.data.reader import ClipReader
+from openmov.data.loader import TrainLoader, Unreadable, evaluation_batches
+from openmov.data.reader import ClipDataset
 from openmov.data.records import Record
-from openmov.data.source import TrainingClips, Unreadable, evaluation_batches
 from openmov.errors import DecodeError
 from openmov.types import Clip, Modality
 from tiny_media import numbers_of, small_reader, tone, write_numbered
@@ -33,7 +33,7 @@ def broken(tmp_path: Path) -> Record:
 
 @pytest.mark.parametrize("workers", [1, 3])
 def test_training_batches_hold_the_clips_asked_for_in_that_order(records: list[Record], workers: int) -> None:
-    source = TrainingClips(small_reader(V), records, seed=0, workers=workers)
+    source = TrainLoader(small_reader(V), records, seed=0, workers=workers)
     assert len(source) == 5
     batch = source.batch([4, 0, 2, 4], epoch=0)
     assert batch.video_ids == ("v5", "v1", "v3", "v5")
@@ -45,14 +45,14 @@ def test_training_batches_hold_the_clips_asked_for_in_that_order(records: list[R
 def test_a_training_batch_is_what_the_reader_gives_for_epoch_and_seed(records: list[Record]) -> None:
     reader = small_reader(V, A)
     for seed, epoch in ((0, 0), (0, 1), (1, 0)):
-        batch = TrainingClips(reader, records, seed).batch([3], epoch)
+        batch = TrainLoader(reader, records, seed).batch([3], epoch)
         clip = reader.training_clip(records[3], epoch, seed)
         assert torch.equal(batch.inputs[A][0], clip.inputs[A])
         assert torch.equal(batch.inputs[V][0], clip.inputs[V])
 
 
 def test_an_unreadable_video_stops_a_training(records: list[Record], tmp_path: Path) -> None:
-    source = TrainingClips(small_reader(V), [*records, broken(tmp_path)], seed=0)
+    source = TrainLoader(small_reader(V), [*records, broken(tmp_path)], seed=0)
     assert len(source.batch([0, 1], 0)) == 2
     with pytest.raises(DecodeError, match=r"broken\.mp4"):
         source.batch([0, 5], 0)
@@ -96,13 +96,13 @@ def test_no_video_gives_no_batch() -> None:
 def test_files_are_named_and_those_in_hand_are_told_while_they_are_read(
     records: list[Record], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    source, told, read = TrainingClips(small_reader(V), records, seed=0), [], ClipReader.training_clip
+    source, told, read = TrainLoader(small_reader(V), records, seed=0), [], ClipDataset.training_clip
 
-    def telling(self: ClipReader, record: Record, epoch: int, seed: int) -> Clip:
+    def telling(self: ClipDataset, record: Record, epoch: int, seed: int) -> Clip:
         told.append(source.files_in_hand())
         return read(self, record, epoch, seed)
 
-    monkeypatch.setattr(ClipReader, "training_clip", telling)
+    monkeypatch.setattr(ClipDataset, "training_clip", telling)
     source.batch([2, 0], epoch=0)
     assert told == [(str(records[2].path),), (str(records[0].path),)]
     assert source.files_in_hand() == ()

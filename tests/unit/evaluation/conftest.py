@@ -2,7 +2,7 @@
 
 import pytest
 
-from openmov.evaluation.content import ComparisonContent, ReportContent
+from openmov.report.content import ComparisonContent, ReportContent
 from report_sample import sample_comparison, sample_content
 
 

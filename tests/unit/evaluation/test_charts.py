@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from openmov.evaluation.charts import Level, Line, diverging_bar, line_chart, meter, nice_ticks, spread
 from openmov.evaluation.metrics import Proportion
+from openmov.report.charts import Level, Line, diverging_bar, line_chart, meter, nice_ticks, spread
 
 LABELS = {"alt": "a chart", "x_label": "epoch", "y_label": "accuracy (%)"}
 

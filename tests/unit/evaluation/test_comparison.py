@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from openmov.evaluation.comparison import split_settings, write_comparison
-from openmov.evaluation.content import ComparedRun, ComparisonContent
+from openmov.report.content import ComparedRun, ComparisonContent
+from openmov.report.report import split_settings, write_comparison
 
 
 def test_page_and_json(comparison, tmp_path):

@@ -8,11 +8,10 @@ import pytest
 from PIL import Image
 
 from openmov.errors import RunFolderError
-from openmov.evaluation.conditions import Conditions, VideosPresent
-from openmov.evaluation.detail import confusion_map, cross_row, generalised_row, protocol_row, reliability
-from openmov.evaluation.figures import reliability_chart
-from openmov.evaluation.pictures import confusion_picture
-from openmov.evaluation.result import Evaluation, SampleRecord
+from openmov.evaluation.result import Conditions, Evaluation, SampleRecord, VideosPresent
+from openmov.evaluation.rows import confusion_map, cross_row, generalised_row, protocol_row, reliability
+from openmov.report.figures import reliability_chart
+from openmov.report.pictures import confusion_picture
 
 CONDITIONS = Conditions(
     prompts="kinetics700",

@@ -2,7 +2,7 @@
 
 import pytest
 
-from openmov.evaluation import paper
+from openmov.report import paper
 
 
 @pytest.mark.parametrize(("extra", "table", "mov"), [("flow", 1, (75.3, 58.1, 65.6)), ("audio", 2, (68.4, 51.5, 58.8))])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from openmov.evaluation import pictures
+from openmov.report import pictures
 
 
 def opened(png: bytes) -> Image.Image:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from openmov.errors import VocabularyError
-from openmov.evaluation.protocols import HALF_SEEDS, half_vocabulary, random_half, spread
+from openmov.evaluation.metrics import HALF_SEEDS, half_vocabulary, random_half, spread
 from openmov.text.label_sets import load_label_set
 from openmov.text.vocabulary import Vocabulary
 

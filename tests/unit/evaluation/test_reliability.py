@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from openmov.evaluation.reliability import confidence_bins, expected_calibration_error
+from openmov.evaluation.metrics import confidence_bins, expected_calibration_error
 
 
 def error_of(confidences: list[float], correct: list[bool], num_bins: int = 10) -> float:
@@ -34,7 +34,7 @@ def test_bins_hold_their_upper_end():
 
 
 def test_what_is_no_probability():
-    with pytest.raises(ValueError, match="no probability"):
+    with pytest.raises(ValueError, match="not a probability"):
         confidence_bins(np.array([0.5, 1.2]), np.array([True, True]))
     with pytest.raises(ValueError, match="no sample"):
         expected_calibration_error(())

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from openmov.errors import StorageError
-from openmov.evaluation import report
-from openmov.evaluation.content import Answer, ClassChange, Example, MethodRow, ReportContent, TaskReport
-from openmov.evaluation.figures import extremes
 from openmov.evaluation.metrics import proportion
-from openmov.evaluation.pages import duration, p_value, percent, points
 from openmov.evaluation.result import Failure
+from openmov.report import report
+from openmov.report.content import Answer, ClassChange, Example, MethodRow, ReportContent, TaskReport
+from openmov.report.figures import extremes
+from openmov.report.pages import duration, p_value, percent, points
 
 VOID = {"meta", "img", "br", "link", "input", "hr"}
 

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
-from openmov.evaluation.report import report_data, write_report
+from openmov.report.report import report_data, write_report
 from report_sample import sample_content
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from openmov.errors import RunFolderError
 from openmov.evaluation.result import Evaluation, Failure, SampleRecord, paired_difference
-from openmov.evaluation.rows import class_changes, method_row
+from openmov.report.content import class_changes, method_row
 
 
 def evaluation(ranks: list[int], what: str = "mov") -> Evaluation:

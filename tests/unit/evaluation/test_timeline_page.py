@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from openmov.evaluation.result import Failure
-from openmov.evaluation.timeline_page import (
+from openmov.report.timeline import (
     Band,
     Block,
     TimelinePage,

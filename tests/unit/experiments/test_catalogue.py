@@ -5,10 +5,10 @@ from collections import Counter
 import pytest
 
 from openmov.errors import RecipeError
-from openmov.evaluation.paper import published
 from openmov.experiments.catalogue import STUDIES, find_studies
 from openmov.experiments.outcome import published_value
 from openmov.experiments.study import Column, MethodSpec, Row, Study, Table
+from openmov.report.paper import published
 
 TABLES = [(study, part) for study in STUDIES.values() for part in study.parts if isinstance(part, Table)]
 NOT_RUN_YET = {"CoOp", "CLIP-Adapter", "ActionCLIP", "X-CLIP"} - {

@@ -3,8 +3,8 @@
 from importlib.resources import files
 from pathlib import Path
 
-from openmov.api.runs import CALIBRATION_FILE
 from openmov.experiments.folders import MEASURING, TRAINING, StudyFolders, code_identity, imported_sources
+from openmov.training.runs import CALIBRATION_FILE
 
 FACTS = {"code": "c", "recipe": {"training": {"epochs": 2}}, "manifest": "m"}
 

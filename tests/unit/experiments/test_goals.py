@@ -2,8 +2,8 @@
 
 import pytest
 
-from openmov.evaluation.paper import margins
 from openmov.experiments.results import MAIN_JOB
+from openmov.report.paper import margins
 
 
 def margin(ours: str, theirs: str, role: str) -> float:

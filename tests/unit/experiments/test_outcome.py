@@ -5,8 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from openmov.evaluation.conditions import Conditions
-from openmov.evaluation.result import Evaluation
+from openmov.evaluation.result import Conditions, Evaluation
 from openmov.experiments.differences import compare
 from openmov.experiments.outcome import (
     Cell,

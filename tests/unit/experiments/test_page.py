@@ -4,7 +4,6 @@ import json
 from dataclasses import replace
 from html.parser import HTMLParser
 
-from openmov.evaluation.content import ClassChange, FactGroup
 from openmov.evaluation.metrics import PairedDifference
 from openmov.experiments.outcome import (
     Cell,
@@ -18,6 +17,7 @@ from openmov.experiments.outcome import (
 )
 from openmov.experiments.page import StudiesContent, as_html, as_json, as_markdown
 from openmov.experiments.study import Changes, Column, Curves, Finding, MethodSpec, Panel, Study, Table
+from openmov.report.content import ClassChange, FactGroup
 
 COLUMNS = (Column("Base", "flow", "base", "base"), Column("Novel", "audio", "novel", "novel"))
 TABLE = TableResult(

@@ -4,14 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from openmov.data.shapesav.vocabulary import MOTIONS, SOUNDS, class_names
 from openmov.experiments.catalogue import find_studies
 from openmov.experiments.folders import StudyFolders
 from openmov.experiments.page import PageInputs, _facts, _summary
-from openmov.experiments.plan import Plan
+from openmov.experiments.plan import StudyPlan
 from openmov.experiments.scale import FULL
 from openmov.experiments.steps import StepClock
 from openmov.experiments.world import world_data
+from openmov.shapesav.vocabulary import MOTIONS, SOUNDS, class_names
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ def test_clips_a_class_are_those_of_the_pool_that_the_page_is_about(tmp_path: Pa
     """The pool of scenes is smaller than that of the plain world."""
     data = world_data(StudyFolders(tmp_path), FULL)
     (table,), (scenes,) = find_studies(("table1",)), find_studies(("scenes",))
-    plan = Plan((table, scenes), data, (), {}, (), 0, None)
+    plan = StudyPlan((table, scenes), data, (), {}, (), 0, None)
     made = PageInputs(plan, (), 1, StepClock(shown=False), "openmov study")
     told = {study.name: dict(_facts(made, [study])[0].rows) for study in (table, scenes)}
     assert "24 clips to train on, 4 to validate, 24 to test" in told["table1"]["flow"]

@@ -4,16 +4,16 @@ from pathlib import Path
 
 import pytest
 
-from openmov.data.shapesav.pool import plan_pool
 from openmov.experiments.catalogue import find_studies
 from openmov.experiments.folders import StudyFolders
-from openmov.experiments.plan import Estimate, Plan, Work, make_plan
+from openmov.experiments.plan import Estimate, StudyPlan, Work, make_plan
 from openmov.experiments.scale import FULL, QUICK, SECONDS_PER_1000_CLIPS, SECONDS_PER_1000_WRITTEN
 from openmov.experiments.trainings import measurements_of, trainings_of
 from openmov.experiments.world import pools_behind, pools_of, world_data
+from openmov.shapesav.pool import plan_pool
 
 
-def plan_of(folder: Path, *names: str) -> Plan:
+def plan_of(folder: Path, *names: str) -> StudyPlan:
     folders = StudyFolders(folder, QUICK.name)
     return make_plan(find_studies(names), world_data(folders, QUICK), Work(folders, scale=QUICK))
 

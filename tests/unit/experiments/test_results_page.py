@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 import pytest
 
-from openmov.evaluation.content import MethodKind
 from openmov.evaluation.metrics import PairedDifference
 from openmov.evaluation.result import Evaluation, SampleRecord
 from openmov.experiments.results import Goal, GoalOutcome, MethodOverSeeds, SeedResult, results_markdown
+from openmov.report.content import MethodKind
 
 
 def evaluation(right: Sequence[int]) -> Evaluation:

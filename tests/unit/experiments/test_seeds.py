@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from openmov.evaluation.content import MethodKind
 from openmov.evaluation.result import Evaluation, Role, SampleRecord
 from openmov.experiments.results import Goal, MethodOverSeeds, SeedResult, outcomes
+from openmov.report.content import MethodKind
 
 
 def evaluation(right: Sequence[int], role: Role, first: int = 0) -> Evaluation:

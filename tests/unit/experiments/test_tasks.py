@@ -5,15 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from openmov.api.evaluate import EvaluatedTask
 from openmov.cli import app
 from openmov.config.load import load_recipe
-from openmov.data.shapesav.pool import PoolSize, write_world
-from openmov.data.shapesav.vocabulary import TASKS as POOL_TASKS
 from openmov.errors import RunFolderError
 from openmov.experiments import demo, tasks
 from openmov.experiments.steps import StepClock
 from openmov.experiments.tasks import TASKS, TrainingOptions, WorldFolders, train_and_evaluate
+from openmov.runs.evaluate import EvaluatedTask
+from openmov.shapesav.pool import PoolSize, write_world
+from openmov.shapesav.vocabulary import TASKS as POOL_TASKS
 
 
 def parse(command: str) -> dict[str, object]:

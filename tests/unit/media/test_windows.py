@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from openmov.media.windows import Span, WindowGrid, window_grid
+from openmov.media.sampling import Span, WindowGrid, window_grid
 
 
 def grid(duration: float, window: float, hop: float, frames: int = 16, start: float = 0.0) -> WindowGrid:

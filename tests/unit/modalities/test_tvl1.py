@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from openmov.errors import RecipeError
-from openmov.modalities.tvl1 import TVL1Parameters, grey, tvl1
+from openmov.tvl1.flow import TVL1Parameters, grey, tvl1
 
 
 def waves(height: int, width: int, move: tuple[float, float] = (0.0, 0.0), seed: int = 0) -> np.ndarray:

@@ -5,7 +5,7 @@ from typing import Any, no_type_check
 import numpy as np
 import pytest
 
-from openmov.modalities.tvl1_lanes import (
+from openmov.tvl1.lanes import (
     NUM_LANES,
     compiled,
     floor,

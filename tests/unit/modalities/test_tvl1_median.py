@@ -6,8 +6,8 @@ import numba
 import numpy as np
 import pytest
 
-from openmov.modalities.tvl1_lanes import NUM_LANES
-from openmov.modalities.tvl1_median import RING_ROWS, median3, median5
+from openmov.tvl1.lanes import NUM_LANES
+from openmov.tvl1.median import RING_ROWS, median3, median5
 
 
 def filtered(median: Callable[..., None], image: np.ndarray) -> np.ndarray:

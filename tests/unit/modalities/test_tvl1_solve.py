@@ -9,8 +9,8 @@ import pytest
 from numba.core import event
 from numba.core.registry import cpu_target
 
-from openmov.modalities import tvl1_solve
-from openmov.modalities.tvl1_solve import SOURCES, kept, stamp_of
+from openmov.tvl1 import flow as tvl1_solve
+from openmov.tvl1.flow import SOURCES, kept, stamp_of
 
 
 def key_on_disk(function: Any) -> tuple[object, ...]:
@@ -21,7 +21,7 @@ def key_on_disk(function: Any) -> tuple[object, ...]:
 
 
 def test_every_source_is_in_the_stamp(tmp_path: Path) -> None:
-    names = {"tvl1_kernels.py", "tvl1_lanes.py", "tvl1_median.py", "tvl1_pyramid.py"}
+    names = {"kernels.py", "lanes.py", "median.py", "pyramid.py"}
     assert names <= {path.name for path in SOURCES}
     copies = [tmp_path / path.name for path in SOURCES]
     for copy, path in zip(copies, SOURCES, strict=True):

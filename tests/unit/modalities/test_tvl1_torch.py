@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from openmov.modalities.tvl1 import TVL1Parameters, tvl1
-from openmov.modalities.tvl1_torch import best_device, tvl1_batch
-from openmov.modalities.tvl1_torch_median import median
+from openmov.tvl1.flow import TVL1Parameters, tvl1
+from openmov.tvl1.on_device import best_device, median, tvl1_batch
 
 MAX_MEAN_DIFFERENCE_PX = 0.05
 """With the defaults: near edges and occlusions a last digit may decide between two answers."""
@@ -86,7 +85,7 @@ class TestAPairOfABatch:
     def test_more_than_go_at_once(self, monkeypatch: pytest.MonkeyPatch) -> None:
         first, second = batch(*MOVES)
         together = tvl1_batch(first, second, QUICK)
-        monkeypatch.setattr("openmov.modalities.tvl1_torch.MOST_PAIRS", 3)
+        monkeypatch.setattr("openmov.tvl1.on_device.MOST_PAIRS", 3)
         assert np.array_equal(tvl1_batch(first, second, QUICK), together)
         assert tvl1_batch(first[:0], second[:0], QUICK).shape == (0, 40, 52, 2)
 

@@ -1,4 +1,4 @@
-"""One tiny CLIP for all tests of the room, and models whose branches no longer start at zero."""
+"""One tiny CLIP for all tests here, and models whose branches no longer start at zero."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -6,7 +6,7 @@ import torch.nn.functional as F
 
 from openmov.errors import BackboneError
 from openmov.model.backbones.clip import CLIPBackbone
-from openmov.model.classes import embed_classes, text_identity
+from openmov.model.class_embeddings import embed_classes, text_identity
 from tiny_backbones import make_tiny_clip_folder
 
 NAMES = ("star moving left", "moon")

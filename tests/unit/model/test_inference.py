@@ -6,7 +6,7 @@ from openmov.config.schema import ModelConfig
 from openmov.model import build_model
 from openmov.model.backbones.base import Autocast, ImageEncoder
 from openmov.model.backbones.clip import CLIPBackbone
-from openmov.model.inference import Prepared
+from openmov.model.execution import Prepared
 from openmov.runtime.compute import EXACT, Compute
 from openmov.types import ClipBatch, JointEmbeddings, Modality
 from tiny_batches import make_batch

@@ -14,7 +14,7 @@ from openmov.model.backbones import ImageEncoder, PatchImageEncoder
 from openmov.model.backbones.clip import CLIPBackbone
 from openmov.model.backbones.clip_vision import CLIPImageEncoder
 from openmov.model.backbones.conse import ConSEImageEncoder
-from openmov.model.classes import embed_classes
+from openmov.model.class_embeddings import embed_classes
 from openmov.model.joint import JointModel
 from openmov.model.patch_dropout import kept_patches, num_kept
 from openmov.types import ClipBatch, Modality

@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from openmov.model.similarity import class_probabilities, class_similarity
+from openmov.model.class_embeddings import class_probabilities, class_similarity
 from openmov.types import ClassEmbeddings
 
 ANGLES = [0, 60, 90, 180]

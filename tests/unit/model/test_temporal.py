@@ -4,8 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from openmov.model.layers import Attention
-from openmov.model.temporal import AudioHead, TemporalTransformer
+from openmov.model.heads import Attention, AudioHead, TemporalTransformer
 
 Wake = Callable[[nn.Module], None]
 TOKENS = torch.randn(2, 5, 12, generator=torch.Generator().manual_seed(0))

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from openmov.model.similarity import class_probabilities
-from openmov.prediction.base_novel import (
+from openmov.model.class_embeddings import class_probabilities
+from openmov.scoring.paths import (
     NovelPath,
     average_views,
     base_probabilities,

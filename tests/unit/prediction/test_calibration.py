@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from openmov.prediction.calibration import BETAS, TAUS_V, Calibration, calibrate
-from openmov.prediction.predictor import Recording
+from openmov.scoring.calibration import BETAS, TAUS_V, Calibration, calibrate
+from openmov.scoring.embeddings import Embeddings
 from openmov.text.vocabulary import Vocabulary
 from openmov.types import Modality
 from tiny_recordings import TAU, RightAngles, recording, towards
@@ -116,7 +116,7 @@ def test_views_are_averaged() -> None:
 
 def test_a_clip_without_the_extra_modality_is_answered_by_the_video() -> None:
     clips = recording(LABELS, frozen=RIGHT, video=SILENT, flow=WRONG)
-    deaf: Recording = replace(
+    deaf: Embeddings = replace(
         clips,
         embeddings=replace(
             clips.embeddings, present={Modality.VIDEO: torch.ones(4).bool(), Modality.FLOW: torch.zeros(4).bool()}

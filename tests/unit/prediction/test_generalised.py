@@ -3,9 +3,16 @@
 import pytest
 import torch
 
-from openmov.prediction.base_novel import NovelPath, base_probabilities, novel_probabilities
-from openmov.prediction.generalised import base_share, parts_of, weighed, weighed_probabilities
-from openmov.prediction.predictor import BaseNovelRule
+from openmov.scoring.embeddings import BaseNovelRule
+from openmov.scoring.paths import (
+    NovelPath,
+    base_probabilities,
+    base_share,
+    novel_probabilities,
+    parts_of,
+    weighed,
+    weighed_probabilities,
+)
 from openmov.text.vocabulary import Vocabulary
 from tiny_recordings import NAMES, TAU, RightAngles, recording, towards
 

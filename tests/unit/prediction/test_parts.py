@@ -5,10 +5,9 @@ from dataclasses import fields
 import torch
 from torch import nn
 
-from openmov.prediction.parts import gathered
-from openmov.prediction.predictor import Recording, joined
 from openmov.runtime.distributed import ALONE
-from openmov.training.sharded import Sharded
+from openmov.scoring.embeddings import Embeddings, gathered, joined
+from openmov.training.distributed import Sharded
 from openmov.types import ClipBatch, JointEmbeddings, Modality
 
 V, F, A = Modality.VIDEO, Modality.FLOW, Modality.AUDIO
@@ -41,7 +40,7 @@ def test_every_field_has_a_name_and_comes_back_in_the_order_of_sums() -> None:
 
 
 def test_a_recording_of_several_processes_keeps_all_of_it() -> None:
-    part = Recording(("a", "b"), ("x", None), 2, full())
+    part = Embeddings(("a", "b"), ("x", None), 2, full())
     found = gathered(ALONE, part)
     assert (found.video_ids, found.labels, found.views) == (part.video_ids, part.labels, 2)
     assert same(found.embeddings, part.embeddings)

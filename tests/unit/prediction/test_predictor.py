@@ -7,17 +7,17 @@ import torch
 from torch import Tensor
 
 from openmov.config.schema import ModelConfig
-from openmov.data.batching import collate
+from openmov.data.loader import collate
 from openmov.model import build_model
 from openmov.model.backbones.clip import CLIPBackbone
-from openmov.prediction.base_novel import NovelPath
-from openmov.prediction.predictor import (
+from openmov.scoring.embeddings import (
     BaseNovelRule,
+    EmbeddingsScorer,
     NetworkScorer,
-    RecordedScorer,
     answers_by_modality,
     record,
 )
+from openmov.scoring.paths import NovelPath
 from openmov.text.vocabulary import Vocabulary
 from openmov.types import ClassEmbeddings, Clip, ClipBatch, JointEmbeddings, Modality, Scorer
 from tiny_backbones import make_tiny_clip_folder
@@ -144,7 +144,7 @@ class TestScorers:
         network = NetworkScorer(EchoNet(), RightAngles(), RULE, frozenset({V, A}))
         assert isinstance(network, Scorer)
         assert network.modalities == {V, A}
-        assert isinstance(RecordedScorer(MIXED, RightAngles(), RULE), Scorer)
+        assert isinstance(EmbeddingsScorer(MIXED, RightAngles(), RULE), Scorer)
 
     @pytest.mark.parametrize(
         "vocabulary", [Vocabulary(NAMES[:3], ()), Vocabulary((), NAMES[:3]), Vocabulary(NAMES[:2], NAMES[2:])]
@@ -157,7 +157,7 @@ class TestScorers:
         embed = TinyClasses(backbone.dim)
         network = NetworkScorer(model, embed, RULE, frozenset(Modality))
         batches = [part(clips, [0, 1, 2]), part(clips, [3, 4])]
-        recorded = RecordedScorer(record(model, batches), embed, RULE)
+        recorded = EmbeddingsScorer(record(model, batches), embed, RULE)
         direct = torch.cat([network.score(batch, vocabulary) for batch in batches])
         (all_clips,) = recorded.recording.batches()
         torch.testing.assert_close(recorded.score(all_clips, vocabulary), direct)
@@ -186,7 +186,7 @@ class TestScorers:
         assert kept.fused[V].tolist() == [towards("archery")]
 
     def test_a_clip_that_was_not_recorded_is_refused(self) -> None:
-        scorer = RecordedScorer(MIXED, RightAngles(), RULE)
+        scorer = EmbeddingsScorer(MIXED, RightAngles(), RULE)
         with pytest.raises(KeyError):
             scorer.score(ClipBatch(("another",), {}, {}), BOTH)
 

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import pytest
 import torch
 
-from openmov.media.windows import Span, window_grid
-from openmov.prediction.segments import PartAverager, Run, Segmenter
+from openmov.media.sampling import Span, window_grid
+from openmov.scoring.segments import PartAverager, Run, Segmenter
 
 
 def segments(

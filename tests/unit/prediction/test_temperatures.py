@@ -6,9 +6,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from openmov.prediction.base_novel import NovelPath
-from openmov.prediction.calibration import match_entropy
-from openmov.prediction.temperatures import TAU_RANGE, extra_entropy, matched_tau_v, mean_entropy
+from openmov.scoring.calibration import TAU_RANGE, extra_entropy, match_entropy, matched_tau_v, mean_entropy
+from openmov.scoring.paths import NovelPath
 from openmov.text.vocabulary import Vocabulary
 from openmov.types import Modality
 from tiny_recordings import TAU, RightAngles, recording, towards

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from openmov.model.towers import FrozenTowers
-from openmov.prediction.base_novel import NovelPath
-from openmov.prediction.predictor import Recording
-from openmov.prediction.towers import DEFAULT_BETA, TowersRule, calibrate_towers, confident_lead
+from openmov.scoring.embeddings import Embeddings
+from openmov.scoring.paths import NovelPath
+from openmov.scoring.towers import DEFAULT_BETA, TowersRule, calibrate_towers, confident_lead
 from openmov.text.vocabulary import Vocabulary
 from openmov.types import ClassEmbeddings, JointEmbeddings, Modality
 
@@ -124,7 +124,7 @@ def test_names_are_as_long_as_the_tower_takes_them() -> None:
     assert float(by_cosine.max() - by_cosine.min()) < 1e-6
 
 
-def world(knows_seen: list[bool], knows_heard: list[bool], clips_each: int = 12, seed: int = 0) -> Recording:
+def world(knows_seen: list[bool], knows_heard: list[bool], clips_each: int = 12, seed: int = 0) -> Embeddings:
     """Clips of every class. Sound k means name k, and picture k too, for the classes that a tower knows.
 
     Of the others the pictures are all the same to within noise, and the sound is of another class, as sure as ever.
@@ -139,10 +139,10 @@ def world(knows_seen: list[bool], knows_heard: list[bool], clips_each: int = 12,
     both = {m: torch.ones(len(truth), dtype=torch.bool) for m in (Modality.VIDEO, Modality.AUDIO)}
     embeddings = JointEmbeddings({}, both, None, None, {"video": video, "audio": audio})
     ids = tuple(f"clip {i}" for i in range(len(truth)))
-    return Recording(ids, tuple(NAMES[i] for i in truth.tolist()), 1, embeddings)
+    return Embeddings(ids, tuple(NAMES[i] for i in truth.tolist()), 1, embeddings)
 
 
-def calibrated_accuracy(recording: Recording, fresh: Recording) -> tuple[float, NovelPath]:
+def calibrated_accuracy(recording: Embeddings, fresh: Embeddings) -> tuple[float, NovelPath]:
     """Chosen on one world, measured on other clips of it."""
     own, names = rule("video", "audio"), classes("video", "audio")
     found = calibrate_towers(recording, lambda _: names, VOCABULARY, own)

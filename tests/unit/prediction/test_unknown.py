@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from openmov.errors import VocabularyError
-from openmov.prediction.base_novel import NovelPath
-from openmov.prediction.predictor import BaseNovelRule
-from openmov.prediction.unknown import BackgroundTest, Thresholds, calibrate_unknown, rejecting_threshold
+from openmov.scoring.embeddings import BaseNovelRule
+from openmov.scoring.paths import NovelPath
+from openmov.scoring.unknown import BackgroundTest, Thresholds, calibrate_unknown, rejecting_threshold
 from openmov.text.vocabulary import Vocabulary
 from openmov.types import ClassEmbeddings
 from tiny_recordings import NAMES, TAU, RightAngles, recording, towards

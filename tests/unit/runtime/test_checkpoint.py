@@ -181,7 +181,7 @@ def test_a_damaged_header_is_refused_in_one_line(tmp_path: Path, changes: dict[s
 @pytest.mark.parametrize("text", ["", "[1, 2", "[]", "{}", "3"])
 def test_what_is_no_header_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "checkpoint.json").write_text(text)
-    with pytest.raises(CheckpointError, match="is no header"):
+    with pytest.raises(CheckpointError, match="is not a header"):
         load_checkpoint(tmp_path)
 
 

@@ -58,7 +58,7 @@ def test_the_second_of_one_gpu_is_not_there(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_nonsense_is_refused() -> None:
-    with pytest.raises(RecipeError, match="'toaster' is no device"):
+    with pytest.raises(RecipeError, match="'toaster' is not a device"):
         choose_compute("toaster")
     with pytest.raises(RecipeError, match="--dtype: 'fp8' is not known; write auto, fp32 or bf16"):
         choose_compute("cpu", "fp8")

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from openmov.runtime.daemon_pool import DaemonPool
+from openmov.runtime.workers import DaemonPool
 
 
 def test_results_come_in_order_and_the_first_error_is_raised() -> None:
@@ -34,7 +34,7 @@ def test_its_threads_end_with_it() -> None:
 _PROGRAM = """
 import sys, threading, time
 from concurrent.futures import ThreadPoolExecutor
-from openmov.runtime.daemon_pool import DaemonPool
+from openmov.runtime.workers import DaemonPool
 pool = DaemonPool(1, "test") if sys.argv[1] == "ours" else ThreadPoolExecutor(1)
 threading.Thread(target=lambda: list(pool.map(time.sleep, [3600])), daemon=True).start()
 time.sleep(0.2)

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from openmov.errors import DecodeError
-from openmov.runtime.guard import CallDiedError, CallOverTimeError, CallsClosedError, GuardedCalls
+from openmov.runtime.workers import CallDiedError, CallOverTimeError, CallsClosedError, GuardedCalls
 
 FOREVER = 1000.0
 
@@ -49,7 +49,7 @@ def test_what_the_function_raises_is_raised_here_and_costs_nothing(guarded: Guar
 
 def test_an_error_of_ours_keeps_its_parts() -> None:
     error = pickle.loads(pickle.dumps(DecodeError("a.mp4", "cut off", "drop it")))
-    assert (error.where, error.what, error.mend) == ("a.mp4", "cut off", "drop it")
+    assert (error.where, error.what, error.hint) == ("a.mp4", "cut off", "drop it")
 
 
 def test_what_takes_too_long_is_ended_and_the_next_call_has_a_fresh_process() -> None:
@@ -124,7 +124,7 @@ def test_closing_ends_what_is_under_way(guarded: GuardedCalls) -> None:
 def test_the_processes_end_with_a_parent_that_is_killed() -> None:
     program = (
         "import os, time, threading\n"
-        "from openmov.runtime.guard import GuardedCalls\n"
+        "from openmov.runtime.workers import GuardedCalls\n"
         "guarded = GuardedCalls(1000.0)\n"
         "print(guarded.call(os.getpid), flush=True)\n"
         "guarded.call(time.sleep, 1000)\n"

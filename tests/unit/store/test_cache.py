@@ -93,7 +93,7 @@ def test_many_threads_load_at_once(tmp_path: Path) -> None:
 def test_only_keys_are_keys(tmp_path: Path, key: str) -> None:
     store = ArrayCache(tmp_path)
     for act in (lambda: store.load(key), lambda: store.store(key, array()), lambda: key in store):
-        with pytest.raises(ValueError, match="no cache key"):
+        with pytest.raises(ValueError, match="not a cache key"):
             act()
 
 

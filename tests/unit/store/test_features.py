@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from openmov.config.schema import ViewsConfig
+from openmov.data.loader import TrainLoader
 from openmov.data.records import Record
-from openmov.data.source import TrainingClips
 from openmov.errors import FeaturesError
 from openmov.store.cache import content_hash
 from openmov.store.features import (
@@ -278,7 +278,7 @@ class TestReading:
         one_by_one = [reader.training_clip(record, 3, 0).frozen for record in records]
         for record in records:
             record.path.unlink()
-        batch = TrainingClips(reader, records, seed=0).batch([1, 0], 3)
+        batch = TrainLoader(reader, records, seed=0).batch([1, 0], 3)
         assert batch.frozen is not None
         assert torch.equal(batch.frozen, torch.stack([one for one in reversed(one_by_one) if one is not None]))
         assert batch.labels == ("label b", "label a")
@@ -299,7 +299,7 @@ class TestReading:
         views, embed = ViewsConfig(train_seeds=2), GreyEmbedder()
         features = self.features(tmp_path / "features", records[:1], views)
         reader = small_reader(V, views=views, features=features, embed=embed)
-        batch = TrainingClips(reader, records, seed=0).batch([0, 1], 0)
+        batch = TrainLoader(reader, records, seed=0).batch([0, 1], 0)
         assert batch.frozen is not None
         assert embed.calls == [4]
         alone = small_reader(V, views=views, embed=GreyEmbedder()).training_clip(records[1], 0, 0).frozen

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from openmov.training.background import BackgroundWriter
+from openmov.training.checkpoints import BackgroundWriter
 
 
 def test_at_most_one_is_in_flight_and_they_come_in_order() -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from openmov.errors import RunFolderError, StorageError
 from openmov.training.event_file import EventFile
-from openmov.training.log import open_log
+from openmov.training.tracking import open_log
 from tiny_training import metrics_of, tiny_folder
 
 
@@ -79,7 +79,7 @@ def test_a_full_disk_is_a_storage_error(tmp_path: Path, monkeypatch: pytest.Monk
         def write(self, line: bytes) -> int:  # type: ignore[override]
             raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("openmov.training.log.FileIO", FullDisk)
+    monkeypatch.setattr("openmov.training.tracking.FileIO", FullDisk)
     folder = tiny_folder(tmp_path / "run")
     with open_log(folder, 0, 0) as log, pytest.raises(StorageError, match="no space left"):
         log.write({"step": 1}, 1)

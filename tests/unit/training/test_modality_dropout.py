@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from openmov.training.modality_dropout import drop_modalities
+from openmov.training.step import drop_modalities
 from openmov.types import ClipBatch, Modality
 
 V, F, A = Modality.VIDEO, Modality.FLOW, Modality.AUDIO

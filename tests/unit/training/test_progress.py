@@ -6,8 +6,7 @@ import pytest
 from rich.console import Console
 
 from openmov.training import progress
-from openmov.training.pace import StepPace
-from openmov.training.progress import TrainingProgress, duration
+from openmov.training.progress import StepPace, TrainingProgress, duration
 
 PACE = StepPace(seconds=0.1, clips_per_second=12.0, data_wait_share=0.25, memory_bytes=3_200_000_000)
 

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 import pytest
 
 from openmov.errors import OpenMovError
-from openmov.training import reading
-from openmov.training.order import Plan
-from openmov.training.reading import read_ahead, shown
+from openmov.training import loader as reading
+from openmov.training.loader import read_ahead, shown
+from openmov.training.sampler import BatchSampler
 from openmov.types import ClipBatch
 from tiny_training import StopAt, TinyClips
 
-PLAN = Plan(num_clips=20, epochs=2, batch_size=4, micro_batch_size=2, seed=0)
+PLAN = BatchSampler(num_clips=20, epochs=2, batch_size=4, micro_batch_size=2, seed=0)
 
 
 def ids(batch: ClipBatch) -> list[int]:

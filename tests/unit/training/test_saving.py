@@ -12,13 +12,12 @@ from openmov.runtime import checkpoint
 from openmov.runtime.checkpoint import load_checkpoint, load_header
 from openmov.runtime.distributed import ALONE
 from openmov.runtime.run_folder import RunFolder
-from openmov.training import saving
-from openmov.training.background import BackgroundWriter
+from openmov.training import checkpoints as saving
+from openmov.training.checkpoints import BackgroundWriter, RunCheckpoints
+from openmov.training.distributed import Replicated
 from openmov.training.loop import train
 from openmov.training.optimizer import build_optimizer, trained_parameters
-from openmov.training.parallel import Replicated
-from openmov.training.saving import RunCheckpoints
-from openmov.training.state import Position
+from openmov.training.state import TrainState
 from tiny_training import PROVENANCE, TinyClips, TinyNet, metrics_of, tiny_config, tiny_folder, tiny_objective
 
 
@@ -92,9 +91,9 @@ def test_what_is_written_is_the_instant_it_was_taken(tmp_path: Path, monkeypatch
     monkeypatch.setattr(saving, "save_checkpoint", after_a_step)
     with folder.locked() as lock, BackgroundWriter() as writer:
         checkpoints = RunCheckpoints(
-            *(folder, PROVENANCE, net, optimizer, parameters, writer), holding=Replicated(net, ALONE), lock=lock
+            *(folder, PROVENANCE, net, optimizer, parameters, writer), strategy=Replicated(net, ALONE), lock=lock
         )
-        checkpoints.save_last(Position(step=3))
+        checkpoints.save_last(TrainState(step=3))
     weights = load_checkpoint(folder.last)[0]
     assert all(torch.equal(weights[name], tensor) for name, tensor in expected.items())
 

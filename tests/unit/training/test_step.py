@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from openmov.errors import ManifestError, OpenMovError
-from openmov.training.order import Plan, Step
+from openmov.training.sampler import BatchSampler, Step
 from openmov.training.step import StepLoss, add_gradients, batch_loss, seeded
 from openmov.types import ClipBatch, JointEmbeddings, Modality
 from tiny_training import TinyClips, TinyNet, tiny_config, tiny_objective
@@ -18,7 +18,7 @@ CPU = torch.device("cpu")
 
 def gradients(micro_batch_size: int, precision: str = "fp32") -> tuple[StepLoss, torch.Tensor]:
     net, source = TinyNet(dropout=0.0), TinyClips(10)
-    step = next(Plan(10, 1, 10, micro_batch_size, seed=0).steps_from(0))
+    step = next(BatchSampler(10, 1, 10, micro_batch_size, seed=0).steps_from(0))
     batches = (source.batch(part, step.epoch) for part in step.micro_batches)
     result = add_gradients(net, tiny_objective(), step, batches, tiny_config(precision=precision), CPU)
     assert net.frozen.weight.grad is None

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from openmov.errors import RecipeError
-from openmov.training import wandb_curves as door
+from openmov.training import tracking as door
 from openmov.training.loop import train
-from openmov.training.wandb_curves import require_wandb
+from openmov.training.tracking import require_wandb
 from tiny_training import PROVENANCE, TinyClips, TinyNet, metrics_of, tiny_config, tiny_folder, tiny_objective
 
 
@@ -98,7 +98,7 @@ def test_a_service_that_never_says_goodbye_is_left(tmp_path: Path, monkeypatch: 
 _OFFLINE = """
 import sys
 from pathlib import Path
-from openmov.training.wandb_curves import wandb_curves
+from openmov.training.tracking import wandb_curves
 from tiny_training import tiny_folder
 with wandb_curves("tiny", tiny_folder(Path(sys.argv[1])), {"name": "tiny"}) as curves:
     curves.add({"loss": 0.5}, 1)

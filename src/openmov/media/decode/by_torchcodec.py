@@ -1,4 +1,4 @@
-"""The door to torchcodec: another way to the same pictures, for who has it and its FFmpeg.
+"""The only way to torchcodec: another way to the same pictures, for who has it and its FFmpeg.
 
 It is asked for pictures by their number, which the time stamps of the file's packets give (read through PyAV, as is the
 sound), and its answers must carry the times asked for. What it cannot be asked for, or answers otherwise, is read with
@@ -41,12 +41,12 @@ def demand_torchcodec() -> None:
     try:
         importlib.import_module("torchcodec.decoders")
     except ImportError as error:
-        mend = "pip install openmov[torchcodec], or leave out --decoder"
-        raise RecipeError("--decoder", "torchcodec is not installed", mend) from error
+        hint = "pip install openmov[torchcodec], or leave out --decoder"
+        raise RecipeError("--decoder", "torchcodec is not installed", hint) from error
     except (RuntimeError, OSError) as error:
-        mend = "install FFmpeg (apt install ffmpeg) and a torchcodec that suits your torch, or leave out --decoder"
+        hint = "install FFmpeg (apt install ffmpeg) and a torchcodec that suits your torch, or leave out --decoder"
         raise RecipeError(
-            "--decoder", "torchcodec does not load: it lacks FFmpeg, or torch is of another kind", mend
+            "--decoder", "torchcodec does not load: it lacks FFmpeg, or torch is of another kind", hint
         ) from error
 
 

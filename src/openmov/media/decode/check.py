@@ -109,12 +109,12 @@ def cut_notes(video: VideoStream) -> list[str]:
 
 
 def picture_notes(video: VideoStream) -> list[str]:
-    """What about the pictures may mislead a model, for it is not mended here."""
+    """What about the pictures may mislead a model, for it is not fixed here."""
     notes = []
     if round((video.end_seconds - video.start_seconds) * video.rate_fps) <= 1:
         notes.append("a single picture: nothing moves in it")
     if video.interlaced:
-        notes.append("interlaced: what moves is combed (ffmpeg -vf bwdif mends it)")
+        notes.append("interlaced: what moves is combed (ffmpeg -vf bwdif fixes it)")
     if video.hdr is not None:
         notes.append(f"HDR ({video.hdr}): shown without tone mapping, so colours look flat")
     if video.approximated_matrix is not None:

@@ -1,6 +1,6 @@
 """Who opens the files: plain PyAV, or the same in processes of its own under a time limit.
 
-    reader = ClipReader(..., decoder=GuardedDecoder(limit_seconds=300))
+    reader = ClipDataset(..., decoder=GuardedDecoder(limit_seconds=300))
     ...                                # a file that hangs, or crashes FFmpeg, is a DecodeError about that file
     reader.decoder.close()             # also the way to end what is under way on a Ctrl-C
 
@@ -18,7 +18,7 @@ from openmov.media.decode.frames import FramePairs, Frames, Times, read_frame_pa
 from openmov.media.decode.moments import Moment, Moments, Sizes, read_moments
 from openmov.media.decode.probe import MediaInfo, probe
 from openmov.media.decode.waveform import Waveform, read_waveform
-from openmov.runtime.guard import CallDiedError, CallOverTimeError, CallsClosedError, GuardedCalls
+from openmov.runtime.workers import CallDiedError, CallOverTimeError, CallsClosedError, GuardedCalls
 
 _Given = ParamSpec("_Given")
 _Result = TypeVar("_Result")

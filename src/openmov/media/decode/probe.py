@@ -105,8 +105,8 @@ def _nothing_in(path: Path) -> DecodeError:
     with path.open("rb") as file:
         head = file.read(64)
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP" and (b"ANIM" in head or (head[12:16] == b"VP8X" and head[20] & 2)):
-        mend = "convert it to MP4 or GIF"
-        return DecodeError(path, "an animated WebP, which FFmpeg does not decode", mend)
+        hint = "convert it to MP4 or GIF"
+        return DecodeError(path, "an animated WebP, which FFmpeg does not decode", hint)
     return DecodeError(path, "neither pictures nor sound can be decoded", "drop it from the manifest")
 
 

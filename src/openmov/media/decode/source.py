@@ -240,7 +240,7 @@ class Source:
         if self.path.is_dir():
             raise DecodeError(self.path, "a folder, not a media file", "name the file inside it")
         if not self.path.exists():
-            raise DecodeError(self.path, "no such file", "mend its path in the manifest, or fetch it")
+            raise DecodeError(self.path, "no such file", "fix its path in the manifest, or fetch it")
         if not self.path.is_file():  # a pipe or a device, which FFmpeg might wait for without end
             raise DecodeError(self.path, "no regular file", "copy what it gives into a file")
         if self.path.stat().st_size == 0:
@@ -248,7 +248,7 @@ class Source:
 
 
 def _best(streams: Any, by_rule: Any) -> Any:
-    """The stream that FFmpeg's own rule takes; cover art and what FFmpeg cannot decode is no stream.
+    """The stream that FFmpeg's own rule takes; cover art and what FFmpeg cannot decode is not a stream.
 
     The rule is `av_find_best_stream`'s: not for the blind or deaf, marked as default, more than one picture, the higher
     bit rate, and then the first.

@@ -98,7 +98,7 @@ class TrainableText(Protocol):
 
 @runtime_checkable
 class Backbone(Protocol):
-    """A pretrained vision-language model behind one door."""
+    """A pretrained vision-language model behind one interface."""
 
     @property
     def source(self) -> ModelSource:

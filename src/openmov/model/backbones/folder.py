@@ -10,7 +10,7 @@ from pathlib import Path
 from openmov.errors import BackboneError
 from openmov.model.backbones.download import fetch_model_folder
 
-BUNDLED = {"shapesav-tiny": "data/shapesav/weights", "shapesav-tiny-wide": "data/shapesav/weights_wide"}
+BUNDLED = {"shapesav-tiny": "shapesav/weights", "shapesav-tiny-wide": "shapesav/weights_wide"}
 """Backbones that ship with the package, and where inside it."""
 
 _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
@@ -32,7 +32,7 @@ def resolve_model(name: str, revision: str | None = None, *, safetensors_only: b
     folder = Path(name).expanduser()
     local = name in BUNDLED or bool(name and folder.is_dir())
     if local and revision is not None:
-        raise BackboneError(name, "is no hub model, and has no revision of its own", "leave the revision out")
+        raise BackboneError(name, "is not a hub model, and has no revision of its own", "leave the revision out")
     if name in BUNDLED:
         return _bundled(name), None
     if local:
@@ -40,7 +40,7 @@ def resolve_model(name: str, revision: str | None = None, *, safetensors_only: b
     if folder.exists() or not _HUB_NAME.fullmatch(name):
         raise BackboneError(
             name,
-            "is no folder",
+            "is not a folder",
             "give a folder in Hugging Face format, or a hub name such as openai/clip-vit-base-patch16",
         )
     found = fetch_model_folder(name, revision, safetensors_only=safetensors_only)

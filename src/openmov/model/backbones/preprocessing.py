@@ -131,5 +131,5 @@ def _thrice(value: Any) -> Any:
 
 def _three_numbers(name: str, field: str, value: Any) -> tuple[float, float, float]:
     if not (isinstance(value, list | tuple) and len(value) == 3 and all(isinstance(x, int | float) for x in value)):
-        raise BackboneError(name, f"{field} of its preprocessing is not a list of three numbers", "mend the file")
+        raise BackboneError(name, f"{field} of its preprocessing is not a list of three numbers", "fix the file")
     return float(value[0]), float(value[1]), float(value[2])

@@ -33,8 +33,8 @@ from openmov.model.backbones.contents import FETCH_AGAIN, ModelContents
 from openmov.runtime.atomic import atomic_file, free_bytes
 from openmov.runtime.cache_folder import WEIGHTS, default_cache_folder
 from openmov.runtime.checkpoint import is_whole, write_tensors
-from openmov.runtime.guard import CallDiedError, CallOverTimeError, GuardedCalls
 from openmov.runtime.progress import warn
+from openmov.runtime.workers import CallDiedError, CallOverTimeError, GuardedCalls
 
 ALLOWED_GLOBALS = frozenset(
     {

@@ -46,8 +46,8 @@ def load_label_set(name: str) -> LabelSet:
     """The classes of a data set. Raises VocabularyError for a name that is none of LABEL_SETS, naming the nearest."""
     if name not in LABEL_SETS:
         close = difflib.get_close_matches(name.lower(), LABEL_SETS, n=1, cutoff=0.4)
-        mend = f"did you mean {close[0]}? There are" if close else "there are"
-        raise VocabularyError(name, "is no bundled vocabulary", f"{mend} {', '.join(LABEL_SETS)}")
+        hint = f"did you mean {close[0]}? There are" if close else "there are"
+        raise VocabularyError(name, "is not a bundled vocabulary", f"{hint} {', '.join(LABEL_SETS)}")
     text = (resources.files("openmov.text.label_sets") / f"{name}.txt").read_text(encoding="utf-8")
     return make_label_set(name, tuple(text.splitlines()))
 

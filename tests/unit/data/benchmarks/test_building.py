@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 
 from benchmark_folders import PretendDecoder, kinetics_csv, touch, youtube_id
-from openmov.data.benchmarks.building import Built, build
-from openmov.data.benchmarks.catalogue import DATASETS
-from openmov.data.benchmarks.official_lists import official_list
 from openmov.data.coverage import coverage_path, load_coverage
 from openmov.data.manifest import Manifest, load_manifest
-from openmov.data.shapesav.vocabulary import base_novel_split
+from openmov.datasets.builder import Built, build
+from openmov.datasets.catalogue import DATASETS
+from openmov.datasets.three_splits import official_list
 from openmov.errors import ManifestError
+from openmov.shapesav.vocabulary import base_novel_split
 from openmov.text.label_sets import load_label_set
 from openmov.text.vocabulary import load_vocabulary
 
@@ -169,7 +169,7 @@ class TestWrongInput:
     @pytest.mark.parametrize("row", [f"abseiling,{A},20,10,val", f"abseiling,{A},x,10,val", "abseiling,short,0,10,val"])
     def test_a_line_that_is_no_clip_is_named(self, row: str, tmp_path: Path) -> None:
         touch(tmp_path / "videos", "x.mp4")
-        with pytest.raises(ManifestError, match="line 2 is no clip"):
+        with pytest.raises(ManifestError, match="line 2 is not a clip"):
             built("kinetics700", tmp_path, kinetics_csv(tmp_path / "val.csv", row))
 
     def test_a_wrong_layout_is_described(self, tmp_path: Path, k700: Path) -> None:
@@ -286,7 +286,7 @@ class TestShapesAV:
         made, manifest = built("shapesav-motion", tmp_path)
         assert rows_of(manifest) == [("test/000000", base[0], "test"), ("test/000001", novel[0], "test")]
         assert made.strangers == ("train/000000.mp4",)
-        with pytest.raises(ManifestError, match=r"is no pool of ShapesAV: .*expected manifest-sound\.csv"):
+        with pytest.raises(ManifestError, match=r"is not a pool of ShapesAV: .*expected manifest-sound\.csv"):
             built("shapesav-sound", tmp_path)
 
     def test_scenes_are_two_data_sets_a_task(self, tmp_path: Path) -> None:

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from openmov.api.datasets import write_dataset
 from openmov.data.manifest import load_manifest
+from openmov.datasets.builder import write_dataset
 from openmov.errors import ManifestError
 
 

@@ -5,7 +5,7 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from benchmark_folders import touch
-from openmov.data.benchmarks.layout import VideoFile, fold, look_into, split_of
+from openmov.datasets.benchmark import VideoFile, fold, look_into, split_of
 from openmov.errors import ManifestError
 
 
@@ -38,7 +38,7 @@ def test_a_folder_without_videos_is_described(tmp_path: Path) -> None:
     touch(tmp_path, "a.zip", "b.zip", "c.csv")
     with pytest.raises(ManifestError, match=r"holds no video: found 2 \.zip files, 1 \.csv files; expected videos \("):
         look_into(tmp_path)
-    with pytest.raises(ManifestError, match="is no folder"):
+    with pytest.raises(ManifestError, match="is not a folder"):
         look_into(tmp_path / "a.zip")
 
 

@@ -7,11 +7,10 @@ from importlib import resources
 
 import pytest
 
-from openmov.data.benchmarks.layout import fold
-from openmov.data.benchmarks.listing import ClassNames
-from openmov.data.benchmarks.official_lists import list_sha256, official_list
-from openmov.data.benchmarks.published import NUM_BASE, PUBLISHED_SEED, all_novel, draw_split, published_split
 from openmov.data.split import GENERATOR
+from openmov.datasets.benchmark import ClassNames, fold
+from openmov.datasets.published import NUM_BASE, PUBLISHED_SEED, all_novel, draw_split, published_split
+from openmov.datasets.three_splits import list_sha256, official_list
 from openmov.text.label_sets import LABEL_SETS, load_label_set
 from openmov.text.vocabulary import names_sha256
 
@@ -32,7 +31,7 @@ def test_base_and_novel_classes_are_the_published_ones(name: str) -> None:
 
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_the_draw_can_be_repeated_from_what_its_file_says(name: str) -> None:
-    text = (resources.files("openmov.data.benchmarks") / "lists" / f"{name}-split.json").read_text(encoding="utf-8")
+    text = (resources.files("openmov.datasets") / "lists" / f"{name}-split.json").read_text(encoding="utf-8")
     fields = json.loads(text)
     assert (fields["seed"], fields["generator"]) == (PUBLISHED_SEED, GENERATOR)
     assert "never released" in fields["note"]
@@ -94,5 +93,5 @@ def test_lists_bear_the_hash_of_their_text() -> None:
 
 
 def test_the_packaged_lists_stay_small() -> None:
-    lists = resources.files("openmov.data.benchmarks") / "lists"
+    lists = resources.files("openmov.datasets") / "lists"
     assert sum(len(one.read_bytes()) for one in lists.iterdir()) < 300_000

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from openmov.data.shapesav.captions import Marks, draw_pair, marked_still, random_scene
-from openmov.data.shapesav.render import render_at
-from openmov.data.shapesav.scene import SECONDS
-from openmov.data.shapesav.vocabulary import MOTIONS, SOUNDS
+from openmov.shapesav.captions import Marks, draw_pair, marked_still, random_scene
+from openmov.shapesav.render import render_at
+from openmov.shapesav.scene import SECONDS
+from openmov.shapesav.vocabulary import MOTIONS, SOUNDS
 
 
 def test_a_caption_mentions_only_what_is_drawn() -> None:

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from openmov.data.shapesav.families import NUM_FAMILIES, families_of, family_pattern
-from openmov.data.shapesav.pool import PooledScene, PoolPlan, plan_pool, write_pool
-from openmov.data.shapesav.render import background
-from openmov.data.shapesav.vocabulary import Task, base_novel_split, class_names, label
 from openmov.errors import RunFolderError
+from openmov.shapesav.families import NUM_FAMILIES, families_of, family_pattern
+from openmov.shapesav.pool import PooledScene, PoolPlan, plan_pool, write_pool
+from openmov.shapesav.render import background
+from openmov.shapesav.vocabulary import Task, base_novel_split, class_names, label
 
 SCENED: tuple[Task, ...] = ("motion", "sound")
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from openmov.data.shapesav.pool import PoolPlan, plan_pool, write_pool
-from openmov.data.shapesav.vocabulary import TASKS, class_names, label
 from openmov.errors import RunFolderError
+from openmov.shapesav.pool import PoolPlan, plan_pool, write_pool
+from openmov.shapesav.vocabulary import TASKS, class_names, label
 from openmov.text.vocabulary import load_vocabulary
 
 

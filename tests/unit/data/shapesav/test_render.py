@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from openmov.data.shapesav.render import background, distance_table, render_at, render_frames
-from openmov.data.shapesav.scene import NUM_FRAMES, SIZE_PX, Scene
-from openmov.data.shapesav.vocabulary import COLOURS, MOTIONS, SHAPES
+from openmov.shapesav.render import background, distance_table, render_at, render_frames
+from openmov.shapesav.scene import NUM_FRAMES, SIZE_PX, Scene
+from openmov.shapesav.vocabulary import COLOURS, MOTIONS, SHAPES
 
 SEEDS = range(6)
 SHAKEN_EDGE = 0.02 * SIZE_PX * SIZE_PX * NUM_FRAMES

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from openmov.data.shapesav.scene import (
+from openmov.shapesav.scene import (
     ANGLE_RANGE_RAD,
     CENTRE_RANGE_PX,
     RADIUS_RANGE_PX,
@@ -12,7 +12,7 @@ from openmov.data.shapesav.scene import (
     frame_times,
     poses,
 )
-from openmov.data.shapesav.vocabulary import MOTIONS
+from openmov.shapesav.vocabulary import MOTIONS
 
 SEEDS = range(60)
 RANGES = (CENTRE_RANGE_PX, CENTRE_RANGE_PX, RADIUS_RANGE_PX, ANGLE_RANGE_RAD)

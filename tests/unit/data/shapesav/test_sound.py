@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from openmov.data.shapesav.scene import RATE_HZ, Scene
-from openmov.data.shapesav.sound import render_waveform
-from openmov.data.shapesav.vocabulary import SOUNDS
+from openmov.shapesav.scene import RATE_HZ, Scene
+from openmov.shapesav.sound import render_waveform
+from openmov.shapesav.vocabulary import SOUNDS
 
 SEEDS = range(12)
 

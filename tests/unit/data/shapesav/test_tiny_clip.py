@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from openmov.data.shapesav.card import Measured, Settings, model_card
-from openmov.data.shapesav.tiny_clip import build_model, contrastive_loss, embed_pictures, embed_sentences, render_batch
-from openmov.data.shapesav.tokens import END, build_tokenizer
+from openmov.shapesav.captions import END, Measured, Settings, build_tokenizer, model_card
+from openmov.shapesav.tiny_clip import build_model, contrastive_loss, embed_pictures, embed_sentences, render_batch
 
 
 def test_the_network_is_as_small_as_promised_and_reads_at_eos() -> None:

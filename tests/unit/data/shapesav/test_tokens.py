@@ -2,8 +2,8 @@
 
 import pytest
 
-from openmov.data.shapesav.tokens import BEGIN, END, MAX_TOKENS, UNKNOWN, build_tokenizer
-from openmov.data.shapesav.vocabulary import COLOURS, SOUNDS, class_names, phrase
+from openmov.shapesav.captions import BEGIN, END, MAX_TOKENS, UNKNOWN, build_tokenizer
+from openmov.shapesav.vocabulary import COLOURS, SOUNDS, class_names, phrase
 from openmov.text.prompts import fill, load_prompts
 
 

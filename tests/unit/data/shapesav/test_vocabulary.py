@@ -2,7 +2,7 @@
 
 import pytest
 
-from openmov.data.shapesav.vocabulary import (
+from openmov.shapesav.vocabulary import (
     MOTIONS,
     SHAPES,
     SOUNDS,

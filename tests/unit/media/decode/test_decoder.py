@@ -11,7 +11,7 @@ import pytest
 from openmov.errors import DecodeError
 from openmov.media.decode import PLAIN, Decoder, GuardedDecoder, limited_decoder
 from openmov.media.encode import write_clip
-from openmov.runtime.guard import CallsClosedError
+from openmov.runtime.workers import CallsClosedError
 from tricky_decoder import TrickyDecoder
 
 Any_ = Callable[..., Any]

@@ -75,8 +75,8 @@ SUBTITLES = b"1\n00:00:00,000 --> 00:00:02,000\nhello\n\n2\n00:00:03,000 --> 00:
 @pytest.mark.parametrize(
     ("name", "content", "complaint"),
     [
-        ("text.mp4", b"this is no video\n" * 100, "no media file"),
-        ("text.txt", b"this is no video\n" * 100, "no media file"),
+        ("text.mp4", b"this is not a video\n" * 100, "no media file"),
+        ("text.txt", b"this is not a video\n" * 100, "no media file"),
         ("empty.mp4", b"", "empty file"),
         ("random.mp4", np.random.default_rng(0).bytes(20_000), "no media file"),
         ("subtitles.mp4", SUBTITLES, "neither pictures nor sound"),

@@ -16,14 +16,14 @@ def test_a_folder_is_taken_as_it_is(clip_folder: Path) -> None:
 
 @pytest.mark.parametrize("name", ["./nowhere", "/no/such/folder", "a/b/c", ""])
 def test_what_is_neither_folder_nor_hub_name_is_refused(name: str) -> None:
-    with pytest.raises(BackboneError, match="is no folder; give a folder"):
+    with pytest.raises(BackboneError, match="is not a folder; give a folder"):
         resolve_folder(name)
 
 
 def test_a_file_is_no_folder(tmp_path: Path) -> None:
     file = tmp_path / "weights.bin"
     file.write_bytes(b"0")
-    with pytest.raises(BackboneError, match="is no folder"):
+    with pytest.raises(BackboneError, match="is not a folder"):
         resolve_folder(str(file))
 
 
