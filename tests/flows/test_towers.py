@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 import openmov
 from openmov.cli import run
 from openmov.inference.options import Choices
-from openmov.inference.predict import wiring_without_run
+from openmov.inference.predict import components_without_run
 from openmov.media.encode import write_clip
 from openmov.model.backbones import ModelSource
 from openmov.model.backbones.base import SoundEncoder, SoundTower
@@ -281,9 +281,11 @@ class TestWholeClips:
         assert sum(answer["probability"] for answer in one["answers"]) == pytest.approx(1, abs=1e-5)
 
     def test_they_look_at_the_whole_video_with_their_own_number_of_frames(self, towers: Towers) -> None:
-        recipe = wiring_without_run(Choices(backbone=str(towers.xclip))).recipe
+        recipe = components_without_run(Choices(backbone=str(towers.xclip))).recipe
         assert (recipe.video.num_frames, recipe.video.sampling, recipe.video.crop_size) == (4, "whole", 32)
-        changed = wiring_without_run(Choices(backbone=str(towers.xclip), overrides=("video.sampling=stride",))).recipe
+        changed = components_without_run(
+            Choices(backbone=str(towers.xclip), overrides=("video.sampling=stride",))
+        ).recipe
         assert (changed.video.num_frames, changed.video.sampling) == (4, "stride")
 
     def test_a_clap_beside_an_x_clip(self, tiny_world: TinyWorld, towers: Towers) -> None:

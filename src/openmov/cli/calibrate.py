@@ -61,10 +61,11 @@ def calibrate(
     dtype
         Of the products in the image encoders.
     """
+    from openmov.cli.output import say
     from openmov.data.loader import Unreadable
     from openmov.data.manifest import load_manifest
     from openmov.errors import ManifestError
-    from openmov.inference.predict import wiring_without_run
+    from openmov.inference.predict import components_without_run
     from openmov.inference.towers import calibrate_on, require_both, write_weights
     from openmov.media.decode import limited_decoder
     from openmov.runtime.own_files import refuse_foreign
@@ -89,7 +90,7 @@ def calibrate(
         dtype=dtype,
         sound=sound,
     )
-    components = wiring_without_run(chosen)
+    components = components_without_run(chosen)
     require_both(components, "calibrate")
     asked = Vocabulary((), labels, prompts or components.backbone.prompts)
     unreadable: list[Unreadable] = []
@@ -101,7 +102,7 @@ def calibrate(
     data = write_weights(out, found, components)
     _say(data, out, as_json=json)
     for line in _lost([str(one.error) for one in unreadable], len(records)):
-        print(f"openmov: {line}", file=sys.stderr)
+        say(f"openmov: {line}", file=sys.stderr)
     return 2 if unreadable else 0
 
 
@@ -109,10 +110,12 @@ def _say(data: dict[str, Any], out: Path, *, as_json: bool) -> None:
     if as_json:
         print(json_module.dumps({key: value for key, value in data.items() if key != "grid"}, indent=1))
         return
+    from openmov.cli.output import say
+
     accuracy = data["accuracy"]
     words = {"together": "together", "video": "pictures alone", "audio": "sound alone", "both": "pictures with sound"}
     print(f"on {data['num_clips']} clips: " + ", ".join(f"{words[key]} {accuracy[key]:.1%}" for key in accuracy))
-    print(f"sound weighs {data['beta']:g} (tau_x {data['tau_x']:.4g}, tau_v {data['tau_v']:.4g}): {out}")
+    say(f"sound weighs {data['beta']:g} (tau_x {data['tau_x']:.4g}, tau_v {data['tau_v']:.4g}): {out}")
 
 
 def _lost(errors: list[str], listed: int) -> list[str]:

@@ -45,7 +45,7 @@ def fetch(
     name
         Hub repository, such as openai/clip-vit-base-patch16.
     """
-    from openmov.cli.output import print_json
+    from openmov.cli.output import print_json, say
     from openmov.inference.models import fetch_model, needed_extra
 
     done = fetch_model(name, revision, safetensors_only=safetensors_only)
@@ -53,9 +53,9 @@ def fetch(
         told = done.to_json()
         print_json({key: value for key, value in told.items() if key not in ("loads", "fault")})
     else:
-        print(f"{name}: {_size(done.num_bytes)} in {done.folder}; {done.source}")
+        say(f"{name}: {_size(done.num_bytes)} in {done.folder}; {done.source}")
     if extra := needed_extra(name):
-        print(f"openmov: note: {name} needs pip install {extra}", file=sys.stderr)
+        say(f"openmov: note: {name} needs pip install {extra}", file=sys.stderr)
 
 
 @models.command
@@ -115,6 +115,8 @@ def _print_table(found: "tuple[ListedModel, ...]") -> None:
 
 
 def _print_checked(found: "CheckedModel") -> None:
+    from openmov.cli.output import say
+
     rows: dict[str, Any] = {}
     if found.contents is not None:
         contents = found.contents
@@ -130,11 +132,11 @@ def _print_checked(found: "CheckedModel") -> None:
     if not found.fault:
         pictures = f", pictures of {found.image_size} px" if found.image_size else ""
         rows["loads"] = f"yes: {found.family}, width {found.dim}{pictures}"
-    print(found.name if found.folder is None else found.folder)
+    say(found.name if found.folder is None else found.folder)
     for key, value in rows.items():
-        print(f"  {key:<10} {value}")
+        say(f"  {key:<10} {value}")
     if found.fault:
-        print(f"openmov: {found.fault}", file=sys.stderr)
+        say(f"openmov: {found.fault}", file=sys.stderr)
 
 
 def _size(num_bytes: int | None) -> str:

@@ -137,7 +137,7 @@ def predictor_for(choices: Choices) -> Predictor:
             device=choices.device,
             dtype=choices.dtype,
         )
-    components = wiring_without_run(choices)
+    components = components_without_run(choices)
     return Predictor.untrained(
         components, None if choices.weights is None else weights_for(choices.weights, components)
     )
@@ -152,7 +152,7 @@ def weights_for(path: Path, components: Components) -> NovelPath:
     return read_weights(path, components)
 
 
-def wiring_without_run(choices: Choices) -> Components:
+def components_without_run(choices: Choices) -> Components:
     """Backbone, and sound tower if one is asked for, as `predict` asks them where nothing was trained.
 
     Raises RecipeError, BackboneError.
